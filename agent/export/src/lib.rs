@@ -1,0 +1,2 @@
+//! Findings as OpenTelemetry log events.
+#![forbid(unsafe_code)]

@@ -1,0 +1,81 @@
+//! A [`Finding`], and its line of JSON (contract, section 2).
+
+use serde::Serialize;
+
+/// Lifecycle of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// First report.
+    Open,
+    /// Its counts doubled, or the input ended.
+    Updated,
+    /// The change was undone.
+    Resolved,
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Something downstream breaks, or money is wrong.
+    Error,
+}
+
+/// The flow, as disclosed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// Workload name of the client.
+    pub client: String,
+    /// Workload name of the server.
+    pub server: String,
+    /// `http`.
+    pub protocol: String,
+    /// Request method.
+    pub method: String,
+    /// Route template.
+    pub route: String,
+    /// GraphQL or JSON-RPC operation.
+    pub operation: Option<String>,
+    /// `request` or `response`.
+    pub side: String,
+    /// `2xx` to `5xx`, null on requests.
+    pub status_class: Option<String>,
+}
+
+/// One change, reported. Serializes to the contract's line, keys in the contract's order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// Stable identity, 16 hex digits.
+    pub id: String,
+    /// Lifecycle.
+    pub state: State,
+    /// `pitot.schema.drift`, ...
+    pub event: &'static str,
+    /// `field_renamed`, ...
+    pub kind: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Timestamp of the deciding message, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// Estimated begin of the change.
+    pub onset_ns: u64,
+    /// Where.
+    pub flow: Flow,
+    /// Path concerned.
+    pub path: String,
+    /// Path before, for a rename or move.
+    pub old_path: Option<String>,
+    /// For a loss, the flow where the record was seen.
+    pub upstream: Option<Flow>,
+    /// 1 - the multiplicity-adjusted error bound.
+    pub confidence: f64,
+    /// Contract's evidence names; keys sorted.
+    pub evidence: serde_json::Map<String, serde_json::Value>,
+    /// One sentence a person understands.
+    pub summary: String,
+}

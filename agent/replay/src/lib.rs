@@ -1,0 +1,2 @@
+//! The capture file.
+#![forbid(unsafe_code)]

@@ -1,0 +1,202 @@
+//! What user space makes of the kernel's records: owned, checked events, and the [`Source`] of them.
+//!
+//! Everything right of a [`Source`] is shared by live capture and replay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// One process, for as long as the machine is up: a pid alone is reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// Thread group id (what user space calls the pid) in the initial pid namespace.
+    pub pid: u32,
+    /// Start of the group leader, ns since boot.
+    pub start_ns: u64,
+}
+
+/// What is known of a process when it is first seen to own a socket. Never revised.
+///
+/// A [`CaptureEvent::Process`] precedes the first [`Segment`] whose `owner` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Identity.
+    pub id: ProcessId,
+    /// Kernel command name, at most 15 bytes.
+    pub comm: String,
+    /// Base name of the executable, empty where it could not be read.
+    pub exe: String,
+    /// Arguments, the first is the program's name; cut to 256 bytes in all.
+    pub args: Vec<String>,
+    /// cgroup v2 path (or the `name=systemd` v1 path), empty where it could not be read.
+    pub cgroup: String,
+}
+
+/// Where in the stack a segment was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hook {
+    /// Leaving a local socket: `src` is local and `owner`, `cookie`, `cgroup` are the sender's.
+    Egress,
+    /// Arriving from a peer that is not on this machine: `dst` is local, and the rest is the receiver's.
+    Ingress,
+}
+
+/// TCP header flags, as on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// FIN.
+    pub const FIN: u8 = 0x01;
+    /// SYN.
+    pub const SYN: u8 = 0x02;
+    /// RST.
+    pub const RST: u8 = 0x04;
+    /// ACK.
+    pub const ACK: u8 = 0x10;
+
+    /// Whether every flag in `mask` is set.
+    #[must_use]
+    pub fn has(self, mask: u8) -> bool {
+        self.0 & mask == mask
+    }
+}
+
+/// One record of one packet: part of a TCP segment's payload, or a segment without payload that opens
+/// or ends a connection. `src` sent it, `dst` receives it, at either hook.
+///
+/// A packet larger than the largest record comes as several, each with the same header fields, its own
+/// `offset`, and the packet's `total`. Packets may come twice (retransmission) and out of order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// When it was captured, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// Where it was captured.
+    pub hook: Hook,
+    /// Socket cookie of the local socket; 0 where unknown.
+    pub cookie: u64,
+    /// cgroup v2 id of the local socket; 0 where unknown.
+    pub cgroup: u64,
+    /// Cookie of the network namespace it was captured in.
+    pub netns: u64,
+    /// Sender.
+    pub src: SocketAddr,
+    /// Receiver.
+    pub dst: SocketAddr,
+    /// TCP sequence number of the packet (of its SYN where it has one, else of its first payload byte).
+    pub seq: u32,
+    /// TCP acknowledgement number; meaningless without the ACK flag.
+    pub ack: u32,
+    /// TCP flags.
+    pub flags: TcpFlags,
+    /// Process that owns the local socket, where the kernel could tell.
+    pub owner: Option<ProcessId>,
+    /// Payload bytes of the whole packet.
+    pub total: u32,
+    /// Offset of `payload` in the packet's payload.
+    pub offset: u32,
+    /// The bytes captured by this record.
+    pub payload: Vec<u8>,
+    /// Bytes after `payload` that belonged to this record and could not be captured, with the reason.
+    /// `offset + payload.len() + short.bytes <= total`.
+    pub short: Option<Short>,
+}
+
+/// Payload that the kernel saw and did not hand over, at a known position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// Why.
+    pub reason: LossReason,
+    /// How many bytes.
+    pub bytes: u32,
+}
+
+/// Why the kernel part lost something. Append-only: the numbers are in capture files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// No room in the ring buffer.
+    RingFull = 1,
+    /// The packet's bytes could not be read.
+    LoadFailed = 2,
+    /// More payload in one packet than the program copies.
+    PacketTooLarge = 3,
+    /// The packet's headers could not be understood.
+    BadHeader = 4,
+    /// A record whose content contradicts itself; user space refused it.
+    BadRecord = 5,
+}
+
+impl LossReason {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 5] =
+        [Self::RingFull, Self::LoadFailed, Self::PacketTooLarge, Self::BadHeader, Self::BadRecord];
+
+    /// The name used in ledgers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::LoadFailed => "load_failed",
+            Self::PacketTooLarge => "packet_too_large",
+            Self::BadHeader => "bad_header",
+            Self::BadRecord => "bad_record",
+        }
+    }
+
+    /// The reason with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
+    }
+}
+
+/// Something lost since the last such event whose position is not known. It informs the ledger; what
+/// decides about a message is the gap in its positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// When it was noticed, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// Why.
+    pub reason: LossReason,
+    /// Packets or records.
+    pub records: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+}
+
+/// What a [`Source`] gives, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaptureEvent {
+    /// A process, before the first segment that names it.
+    Process(Arc<Process>),
+    /// Part of a connection.
+    Segment(Segment),
+    /// Something lost.
+    Lost(Lost),
+    /// A second of event time went by: the only clock everything to the right has. ns since the epoch.
+    Tick(u64),
+}
+
+/// Whether a [`Source`] has more to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Events were added, more may follow at once.
+    More,
+    /// Nothing for now (live only): ask again.
+    Idle,
+    /// Nothing ever again.
+    End,
+}
+
+/// Where capture events come from: the kernel, or a capture file.
+pub trait Source {
+    /// What can go wrong.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Appends a bounded number of events to `out`.
+    ///
+    /// # Errors
+    /// When the source cannot go on; events appended before the error are good.
+    fn next_batch(&mut self, out: &mut Vec<CaptureEvent>) -> Result<Progress, Self::Error>;
+}
