@@ -1,13 +1,19 @@
 //! The ABI between Pitot's kernel programs and its agent.
 //!
-//! **In:** nothing. **Out:** the `repr(C)` records that cross the ring buffer, the limits both sides
-//! keep, the reasons for losing something, and, with feature `user`, the checked decoding of those
-//! records into owned [`user::CaptureEvent`]s and the [`user::Source`] trait that live capture and
-//! replay share.
+//! **In:** nothing. **Out:** the `repr(C)` records that cross the ring buffer ([`abi`]), and, with feature `user`, the checked decoding of
+//! those records ([`user::decode`]) into owned [`user::CaptureEvent`]s and the [`user::Source`] trait that
+//! live capture and replay share.
 //!
 //! No dependencies, no `unsafe`; `no_std` without feature `user`.
+//!
+//! ```
+//! // A record shorter than its own header is refused, whatever it holds.
+//! # #[cfg(feature = "user")]
+//! assert!(pitot_common::user::decode::decode(&[0; 7]).is_err());
+//! ```
 #![cfg_attr(not(feature = "user"), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod abi;
 #[cfg(feature = "user")]
 pub mod user;

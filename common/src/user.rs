@@ -5,6 +5,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use crate::abi::Loss as LossReason;
+
+pub mod decode;
+
 /// One process, for as long as the machine is up: a pid alone is reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -108,47 +112,6 @@ pub struct Short {
     pub reason: LossReason,
     /// How many bytes.
     pub bytes: u32,
-}
-
-/// Why the kernel part lost something. Append-only: the numbers are in capture files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum LossReason {
-    /// No room in the ring buffer.
-    RingFull = 1,
-    /// The packet's bytes could not be read.
-    LoadFailed = 2,
-    /// More payload in one packet than the program copies.
-    PacketTooLarge = 3,
-    /// The packet's headers could not be understood.
-    BadHeader = 4,
-    /// A record whose content contradicts itself; user space refused it.
-    BadRecord = 5,
-}
-
-impl LossReason {
-    /// Every reason, in the order of its number.
-    pub const ALL: [Self; 5] =
-        [Self::RingFull, Self::LoadFailed, Self::PacketTooLarge, Self::BadHeader, Self::BadRecord];
-
-    /// The name used in ledgers and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RingFull => "ring_full",
-            Self::LoadFailed => "load_failed",
-            Self::PacketTooLarge => "packet_too_large",
-            Self::BadHeader => "bad_header",
-            Self::BadRecord => "bad_record",
-        }
-    }
-
-    /// The reason with this number, if there is one.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
-    }
 }
 
 /// Something lost since the last such event whose position is not known. It informs the ledger; what

@@ -1,0 +1,161 @@
+//! What crosses the border: records in the ring buffer, globals set before load, map keys.
+//!
+//! Every record begins with a [`Header`]. A segment record is a header and the captured bytes in one of three
+//! payload sizes (the record is as long as its size class; [`Header::len`] says how much of it is
+//! payload). A process record is a header, the command name and the arguments.
+
+use core::mem::{offset_of, size_of};
+
+/// Raised with every change of a record's layout or meaning.
+pub const ABI_VERSION: u8 = 1;
+
+/// Payload sizes of segment records, in bytes: powers of two, so that a bound can be shown to old
+/// verifiers by a mask. Three, because the cost of a reservation grows with its size and most messages are small.
+pub const SMALL: usize = 512;
+/// See [`SMALL`].
+pub const MEDIUM: usize = 2 * 1024;
+/// See [`SMALL`]: what a large packet is cut into.
+pub const LARGE: usize = 16 * 1024;
+
+/// Length of a command name in the kernel (`TASK_COMM_LEN`), in bytes.
+pub const COMM_LEN: usize = 16;
+/// Bytes of a process's arguments that are copied; they end with NUL each, the last may be cut.
+pub const ARGS_LEN: usize = 256;
+
+/// [`Header::kind`]: payload, SYN, FIN or RST of one packet.
+pub const KIND_SEGMENT: u8 = 1;
+/// [`Header::kind`]: a process that owns a socket, once, before its first segment record.
+pub const KIND_PROCESS: u8 = 2;
+
+/// [`Header::hook`]: leaving a local socket.
+pub const HOOK_EGRESS: u8 = 1;
+/// [`Header::hook`]: arriving from a peer that is not on this machine.
+pub const HOOK_INGRESS: u8 = 2;
+
+/// First bytes of every record. Integers in the machine's byte order, addresses in the network's.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// `bpf_ktime_get_ns`: CLOCK_MONOTONIC.
+    pub time_ns: u64,
+    /// Socket cookie of the local socket.
+    pub cookie: u64,
+    /// cgroup v2 id of the local socket.
+    pub cgroup: u64,
+    /// Start of the owner's group leader, ns since boot; 0 with `owner_pid` 0.
+    pub owner_start_ns: u64,
+    /// Thread group id of the owner of the local socket; 0 where it could not be told.
+    pub owner_pid: u32,
+    /// TCP sequence number of the packet.
+    pub seq: u32,
+    /// TCP acknowledgement number.
+    pub ack: u32,
+    /// Payload bytes of the whole packet.
+    pub total: u32,
+    /// Offset of this record's payload in the packet's.
+    pub offset: u32,
+    /// Payload bytes in this record (of a process record: argument bytes).
+    pub len: u32,
+    /// Bytes that follow this record's payload in the packet and were not captured, for `short_reason`.
+    pub short: u32,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Sender, IPv4 in the first four bytes.
+    pub src: [u8; 16],
+    /// Receiver.
+    pub dst: [u8; 16],
+    /// Sender's port.
+    pub src_port: u16,
+    /// Receiver's port.
+    pub dst_port: u16,
+    /// [`KIND_SEGMENT`] or [`KIND_PROCESS`].
+    pub kind: u8,
+    /// [`HOOK_EGRESS`] or [`HOOK_INGRESS`].
+    pub hook: u8,
+    /// 4 or 6.
+    pub ip_version: u8,
+    /// Byte 13 of the TCP header.
+    pub tcp_flags: u8,
+    /// A [`Loss`] by number, 0 with `short` 0.
+    pub short_reason: u8,
+    /// [`ABI_VERSION`].
+    pub abi: u8,
+    /// Zero.
+    pub padding: [u8; 6],
+}
+
+/// A segment record of one size class.
+#[repr(C)]
+pub struct SegmentRecord<const N: usize> {
+    /// Its header.
+    pub header: Header,
+    /// Payload; what lies beyond [`Header::len`] is left over from earlier records and means nothing.
+    pub payload: [u8; N],
+}
+
+/// A process record.
+#[repr(C)]
+pub struct ProcessRecord {
+    /// Its header; only time, owner, `len`, `kind` and `abi` mean something.
+    pub header: Header,
+    /// Command name, NUL-padded.
+    pub comm: [u8; COMM_LEN],
+    /// The first [`Header::len`] bytes of the arguments.
+    pub args: [u8; ARGS_LEN],
+}
+
+/// Why the kernel part lost something. Append-only: the numbers are in capture files and counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Loss {
+    /// No room in the ring buffer.
+    RingFull = 1,
+    /// The packet's bytes could not be read.
+    LoadFailed = 2,
+    /// More payload in one packet than the program copies.
+    PacketTooLarge = 3,
+    /// The packet's headers could not be understood.
+    BadHeader = 4,
+    /// A record whose content contradicts itself; user space refused it.
+    BadRecord = 5,
+}
+
+impl Loss {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 5] =
+        [Self::RingFull, Self::LoadFailed, Self::PacketTooLarge, Self::BadHeader, Self::BadRecord];
+
+    /// The name used in ledgers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring_full",
+            Self::LoadFailed => "load_failed",
+            Self::PacketTooLarge => "packet_too_large",
+            Self::BadHeader => "bad_header",
+            Self::BadRecord => "bad_record",
+        }
+    }
+
+    /// The reason with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
+    }
+}
+
+/// Slots of the counter array: two (packets, payload bytes) for each [`Loss`] number, slot 0 and 1 unused.
+pub const COUNTER_SLOTS: u32 = 2 * (Loss::ALL.len() as u32 + 1);
+
+const _: () = {
+    assert!(size_of::<Header>() == 112);
+    assert!(offset_of!(Header, owner_pid) == 32);
+    assert!(offset_of!(Header, src) == 64);
+    assert!(offset_of!(Header, src_port) == 96);
+    assert!(offset_of!(Header, kind) == 100);
+    assert!(offset_of!(Header, abi) == 105);
+    assert!(size_of::<SegmentRecord<SMALL>>() == 112 + SMALL);
+    assert!(size_of::<SegmentRecord<LARGE>>() == 112 + LARGE);
+    assert!(size_of::<ProcessRecord>() == 112 + COMM_LEN + ARGS_LEN);
+};

@@ -1,0 +1,230 @@
+//! From a packet to records: the whole payload, in as many records as it needs, copied straight into the ring.
+
+use core::ptr::{addr_of_mut, write_volatile};
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::programs::SkBuffContext;
+use aya_log_ebpf::debug;
+use pitot_common::abi::{
+    ABI_VERSION, ARGS_LEN, COMM_LEN, Header, KIND_PROCESS, KIND_SEGMENT, LARGE, Loss, MEDIUM,
+    ProcessRecord, SMALL, SegmentRecord,
+};
+
+use crate::globals::{
+    MAX_CHUNKS, OFF_MM_ARG_END, OFF_MM_ARG_START, OFF_TASK_COMM, OFF_TASK_MM, SELF_TGID, WAKE_AT,
+};
+use crate::maps::{PROCESSES, RECORDS, count};
+use crate::owner::{Owner, ProcessKey, Socket, kernel};
+use crate::packet::Packet;
+
+/// What all records of one packet share.
+struct Facts<'a> {
+    packet: &'a Packet,
+    socket: &'a Socket,
+    owner: Owner,
+    time_ns: u64,
+    hook: u8,
+}
+
+/// One record's share of a packet's payload.
+#[derive(Clone, Copy)]
+struct Part {
+    offset: u32,
+    len: u32,
+    /// Payload after this part that is not captured, all of it because the packet is too large.
+    short: u32,
+}
+
+/// Emits a packet, after its process if that is new.
+#[inline(always)]
+pub(crate) fn packet(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, owner: Owner, hook: u8) {
+    // SAFETY: takes nothing.
+    let time_ns = unsafe { bpf_ktime_get_ns() };
+    process(owner, time_ns);
+    let facts = Facts { packet, socket, owner, time_ns, hook };
+    debug!(ctx, "{} bytes at {} from port {}", packet.total, packet.seq, packet.src_port);
+    let own = owner.pid != 0 && owner.pid == SELF_TGID.load();
+    if own || packet.total == 0 {
+        // Of the agent's own connections only their opening and end, so that user space knows them.
+        segment::<0>(ctx, &facts, Part { offset: 0, len: 0, short: 0 });
+    } else {
+        payload(ctx, &facts);
+    }
+}
+
+/// Full records of constant size first and one tail after the loop: choosing the size inside the loop multiplies what
+/// the verifier must walk.
+#[inline(always)]
+fn payload(ctx: &SkBuffContext, facts: &Facts<'_>) {
+    let total = facts.packet.total;
+    let mut offset = 0;
+    for _ in 0..MAX_CHUNKS.load() {
+        if total - offset < LARGE as u32 {
+            break;
+        }
+        if !segment::<LARGE>(ctx, facts, Part { offset, len: LARGE as u32, short: 0 }) {
+            return;
+        }
+        offset += LARGE as u32;
+    }
+    let rest = total - offset;
+    match rest {
+        0 => {}
+        1..=512 => {
+            segment::<SMALL>(ctx, facts, Part { offset, len: rest, short: 0 });
+        }
+        513..=2048 => {
+            segment::<MEDIUM>(ctx, facts, Part { offset, len: rest, short: 0 });
+        }
+        2049..=16384 => {
+            segment::<LARGE>(ctx, facts, Part { offset, len: rest, short: 0 });
+        }
+        _ => {
+            count(Loss::PacketTooLarge, rest);
+            segment::<0>(ctx, facts, Part { offset, len: 0, short: rest });
+        }
+    }
+}
+
+/// Emits one record; false, and the rest of the packet counted, if it could not be.
+#[inline(always)]
+fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part) -> bool {
+    let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
+        count(Loss::RingFull, facts.packet.total - part.offset);
+        return false;
+    };
+    let record_ptr = record.as_mut_ptr();
+    // SAFETY: points into the reservation, which is as large as the record.
+    let (header, payload) =
+        unsafe { (addr_of_mut!((*record_ptr).header), addr_of_mut!((*record_ptr).payload)) };
+    write_header(header, facts, part);
+    if N > 0 {
+        let at = facts.packet.payload + part.offset;
+        let len = bounded::<N>(part.len);
+        // SAFETY: `len` is at most N, the size of `payload`.
+        let failed = unsafe { bpf_skb_load_bytes(ctx.as_ptr(), at, payload.cast(), len) } != 0;
+        if failed {
+            record.discard(u64::from(BPF_RB_NO_WAKEUP));
+            count(Loss::LoadFailed, facts.packet.total - part.offset);
+            return false;
+        }
+    }
+    record.submit(wakeup());
+    true
+}
+
+/// `len`, which is 1 to N, in a form whose bound an old verifier can see.
+#[inline(always)]
+fn bounded<const N: usize>(len: u32) -> u32 {
+    (opaque(len - 1) & (N as u32 - 1)) + 1
+}
+
+/// Keeps LLVM from knowing a value, and so from folding the mask that shows its bound to the verifier.
+#[inline(always)]
+fn opaque(mut value: u32) -> u32 {
+    // SAFETY: adds nothing. An empty template would be refused on load (no line to point at).
+    unsafe { core::arch::asm!("{0} += 0", inout(reg) value) };
+    value
+}
+
+#[inline(always)]
+fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
+    /// Word by word and volatile, so that no call to memset or memcpy is made.
+    macro_rules! put {
+        ($($field:ident: $value:expr),* $(,)?) => {
+            // SAFETY: `header` points to a reservation that holds a Header.
+            unsafe { $(write_volatile(addr_of_mut!((*header).$field).cast(), $value);)* }
+        };
+    }
+    let Facts { packet, socket, owner, time_ns, hook } = facts;
+    put! {
+        time_ns: *time_ns,
+        cookie: socket.cookie,
+        cgroup: socket.cgroup,
+        owner_start_ns: owner.start_ns,
+        owner_pid: owner.pid,
+        seq: packet.seq,
+        ack: packet.ack,
+        total: packet.total,
+        offset: part.offset,
+        len: part.len,
+        short: part.short,
+        netns: socket.netns,
+        src: packet.src[0],
+        dst: packet.dst[0],
+        src_port: packet.src_port,
+        dst_port: packet.dst_port,
+        kind: KIND_SEGMENT,
+        hook: *hook,
+        ip_version: packet.version,
+        tcp_flags: packet.flags,
+        short_reason: if part.short > 0 { Loss::PacketTooLarge as u8 } else { 0 },
+        abi: ABI_VERSION,
+        padding: 0u16,
+    }
+    // SAFETY: as above; the second halves of the addresses, and the rest of the padding.
+    unsafe {
+        write_volatile(addr_of_mut!((*header).src).cast::<u64>().add(1), packet.src[1]);
+        write_volatile(addr_of_mut!((*header).dst).cast::<u64>().add(1), packet.dst[1]);
+        write_volatile(addr_of_mut!((*header).padding).cast::<u16>().add(1).cast::<u32>(), 0);
+    }
+}
+
+/// Emits the process at first sight. A lost record is tried again with the next packet.
+#[inline(always)]
+fn process(owner: Owner, time_ns: u64) {
+    if owner.pid == 0 {
+        return;
+    }
+    let key = ProcessKey { start_ns: owner.start_ns, pid: u64::from(owner.pid) };
+    if PROCESSES.get_ptr(&key).is_some() {
+        return;
+    }
+    let Some(mut record) = RECORDS.reserve::<ProcessRecord>(0) else {
+        return;
+    };
+    let record_ptr = record.as_mut_ptr();
+    // SAFETY: points into the reservation. Only the fields a process record means are written.
+    unsafe {
+        let header = addr_of_mut!((*record_ptr).header);
+        write_volatile(addr_of_mut!((*header).time_ns), time_ns);
+        write_volatile(addr_of_mut!((*header).owner_start_ns), owner.start_ns);
+        write_volatile(addr_of_mut!((*header).owner_pid), owner.pid);
+        write_volatile(addr_of_mut!((*header).kind), KIND_PROCESS);
+        write_volatile(addr_of_mut!((*header).abi), ABI_VERSION);
+        let comm = addr_of_mut!((*record_ptr).comm);
+        let from = (owner.task + u64::from(OFF_TASK_COMM.load())) as *const _;
+        bpf_probe_read_kernel(comm.cast(), COMM_LEN as u32, from);
+        let len = arguments(addr_of_mut!((*record_ptr).args), owner.task);
+        write_volatile(addr_of_mut!((*header).len), len);
+    }
+    record.submit(u64::from(BPF_RB_FORCE_WAKEUP));
+    let _ = PROCESSES.insert(&key, 1, 0);
+}
+
+/// Copies the arguments of `task`, which is the current one, and gives their length. They can be paged out; then there are none.
+#[inline(always)]
+fn arguments(to: *mut [u8; ARGS_LEN], task: u64) -> u32 {
+    let mm = kernel::<u64>(task, OFF_TASK_MM.load()).unwrap_or(0);
+    let start = kernel::<u64>(mm, OFF_MM_ARG_START.load()).unwrap_or(0);
+    let end = kernel::<u64>(mm, OFF_MM_ARG_END.load()).unwrap_or(0);
+    if end <= start {
+        return 0;
+    }
+    let len = bounded::<ARGS_LEN>((end - start).min(ARGS_LEN as u64) as u32);
+    // SAFETY: `len` is at most ARGS_LEN; the helper checks the user's address.
+    let failed = unsafe { bpf_probe_read_user(to.cast(), len, start as *const _) } != 0;
+    if failed { 0 } else { len }
+}
+
+/// Wakes the reader only as the fill level passes [`WAKE_AT`]; below, it polls.
+#[inline(always)]
+fn wakeup() -> u64 {
+    let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA)) as u32;
+    let at = WAKE_AT.load();
+    let passes = waiting >= at && waiting < at + 2 * LARGE as u32;
+    u64::from(if passes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
+}
