@@ -58,4 +58,6 @@ pub struct Evidence {
     pub affected: (u64, u64),
     /// Up to 10 messages that show it.
     pub examples: Vec<Example>,
+    /// The change named by `kind`, `path` and `old_path`, reported before, was undone: closes that finding, opens none.
+    pub reverted: bool,
 }
