@@ -1,0 +1,128 @@
+//! The configuration: what can be set, what it is when not set, and where it comes from.
+//!
+//! One YAML file; a key that is not known is refused by name and line. Then the environment: key `k` of
+//! section `s` is `PITOT_S__K` (upper case, two underscores for each level), its value is YAML
+//! (`PITOT_REDACTION__HEADERS='[x-api-key]'`). Then flags.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod load;
+
+pub use load::{load, load_text};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How flows are learned.
+    #[serde(deserialize_with = "section")]
+    pub learning: Learning,
+    /// How traffic is captured.
+    #[serde(deserialize_with = "section")]
+    pub capture: Capture,
+    /// What may be written about what was seen.
+    #[serde(deserialize_with = "section")]
+    pub redaction: Redaction,
+    /// Where findings go.
+    #[serde(deserialize_with = "section")]
+    pub export: Export,
+}
+
+/// How flows are learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learning {
+    /// Complete messages of a flow before it is judged.
+    #[serde(deserialize_with = "at_least_one")]
+    #[schemars(range(min = 1))]
+    pub messages: u32,
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self { messages: 200 }
+    }
+}
+
+/// How traffic is captured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Capture {
+    /// Bytes of the ring between kernel and agent: a power of two, 64 KiB to 1 GiB. It counts twice in the
+    /// agent's resident memory.
+    #[serde(deserialize_with = "ring_size")]
+    #[schemars(range(min = 65_536, max = 1_073_741_824))]
+    pub ring_bytes: u32,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { ring_bytes: 16 << 20 }
+    }
+}
+
+/// What may be written about what was seen.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redaction {
+    /// Headers (in any case) whose values are written `***` by `record --format messages`, beside
+    /// authorization, proxy-authorization, cookie and set-cookie.
+    pub headers: Vec<String>,
+}
+
+/// Where findings go.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Export {
+    /// OpenTelemetry; where to and how is set by the `OTEL_*` variables of its specification.
+    #[serde(deserialize_with = "section")]
+    pub otlp: Otlp,
+}
+
+/// OpenTelemetry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Otlp {
+    /// Whether `run` exports.
+    pub enabled: bool,
+}
+
+impl Default for Otlp {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// The JSON Schema of configuration files, as text.
+#[must_use]
+pub fn schema() -> String {
+    // A schema is plain JSON data: serializing it cannot fail.
+    let mut text = serde_json::to_string_pretty(&schemars::schema_for!(Config)).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// A section without keys (`learning:` with everything below it commented out) is a section of defaults.
+fn section<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        0 => Err(serde::de::Error::custom("0 is too few, the least is 1")),
+        n => Ok(n),
+    }
+}
+
+fn ring_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let bytes = u32::deserialize(deserializer)?;
+    if bytes.is_power_of_two() && ((64 << 10)..=(1 << 30)).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(serde::de::Error::custom(format!("{bytes} is not a power of two from 65536 to 1073741824")))
+}
