@@ -27,7 +27,7 @@ pub enum Severity {
 }
 
 /// The flow, as disclosed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Flow {
     /// Workload name of the client.
     pub client: String,
@@ -74,8 +74,44 @@ pub struct Finding {
     pub upstream: Option<Flow>,
     /// 1 - the multiplicity-adjusted error bound.
     pub confidence: f64,
-    /// Contract's evidence names; keys sorted.
+    /// The contract's evidence names, sorted, and `messages` (`{"affected":…,"all":…}`, distinct messages since the
+    /// onset).
     pub evidence: serde_json::Map<String, serde_json::Value>,
     /// One sentence a person understands.
     pub summary: String,
+}
+
+impl Severity {
+    /// `info`, `warn` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl State {
+    /// `open`, `updated` or `resolved`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Updated => "updated",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Finding {
+    /// The contract's line of JSON, without the newline. Numbers are written as the shortest text that reads back
+    /// as the same number, so equal findings give equal bytes.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        // Strings, numbers and string-keyed maps only: serialization into memory has no way to fail.
+        #[allow(clippy::expect_used)]
+        serde_json::to_string(self).expect("a finding is plain data")
+    }
 }

@@ -1,0 +1,159 @@
+//! The one place where [`Evidence`] becomes text.
+//!
+//! What leaves is names, types, counts, rates and references; [`Evidence`] holds no payload value to begin with, and
+//! every name goes through [`crate::text`]. Nothing else in this crate reads a name of an [`Evidence`].
+
+use std::collections::BTreeMap;
+
+use pitot_drift::{Evidence, Kind};
+use pitot_observe::FlowKey;
+use pitot_observe::shape::ValueKind;
+use serde_json::{Map, Value, json};
+
+use crate::clock::utc_time;
+use crate::finding::Flow;
+use crate::text;
+
+/// References a finding carries at most.
+const EXAMPLES: usize = 10;
+
+/// An [`Evidence`], as it may be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Disclosed {
+    pub(crate) flow: Flow,
+    pub(crate) path: String,
+    pub(crate) old_path: Option<String>,
+    /// Whether a part of a path was hidden: several paths of the flow may then look the same.
+    pub(crate) hidden: bool,
+    /// The contract's evidence names.
+    pub(crate) evidence: Map<String, Value>,
+    /// One sentence.
+    pub(crate) summary: String,
+}
+
+/// Turns evidence into what may be shown of it.
+pub(crate) fn disclose(evidence: &Evidence) -> Disclosed {
+    let flow = flow(&evidence.flow);
+    let path = text::path(&evidence.path);
+    let old_path = evidence.old_path.as_deref().map(text::path);
+    let hidden = *path != *evidence.path || old_path.as_deref() != evidence.old_path.as_deref();
+    let summary = summary(evidence, &flow, &path, old_path.as_deref());
+    Disclosed { flow, path, old_path, hidden, evidence: figures(evidence), summary }
+}
+
+fn flow(key: &FlowKey) -> Flow {
+    Flow {
+        client: text::name(&key.client),
+        server: text::name(&key.server),
+        protocol: key.protocol.to_owned(),
+        method: text::name(&key.method),
+        route: text::route(&key.route),
+        operation: key.operation.as_deref().map(text::name),
+        // A flow of responses has a status class, a flow of requests none.
+        side: if key.status_class.is_some() { "response" } else { "request" }.to_owned(),
+        status_class: key.status_class.map(|class| format!("{class}xx")),
+    }
+}
+
+fn figures(evidence: &Evidence) -> Map<String, Value> {
+    let (affected, eligible) = evidence.affected;
+    let mut figures = BTreeMap::from([("messages", json!({"affected": affected, "all": eligible}))]);
+    if let Some(share) = share(evidence.affected) {
+        figures.insert("share", json!(share));
+    }
+    if let Some((before, after)) = change(evidence) {
+        figures.insert("before", before);
+        figures.insert("after", after);
+    }
+    let examples: Vec<Value> = (evidence.examples.iter().take(EXAMPLES))
+        .map(|e| json!({"exchange": text::reference(&e.exchange), "t_ns": e.t_ns}))
+        .collect();
+    if !examples.is_empty() {
+        figures.insert("examples", Value::Array(examples));
+    }
+    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The figure that changed: types where they did, else the rate.
+fn change(evidence: &Evidence) -> Option<(Value, Value)> {
+    let types = evidence.types.as_ref().map(|(before, after)| (json!(names(before)), json!(names(after))));
+    types.or_else(|| evidence.rate.map(|(before, after)| (json!(round(before)), json!(round(after)))))
+}
+
+#[allow(clippy::cast_precision_loss)] // Six decimals are kept.
+fn share((affected, eligible): (u64, u64)) -> Option<f64> {
+    (eligible > 0).then(|| round(affected as f64 / eligible as f64))
+}
+
+/// Six decimals: more would be noise, and would differ between ways to compute the same rate.
+fn round(rate: f64) -> f64 {
+    (rate * 1e6).round() / 1e6
+}
+
+fn names(kinds: &[ValueKind]) -> Vec<&'static str> {
+    kinds.iter().map(|kind| type_name(*kind)).collect()
+}
+
+fn type_name(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Null => "null",
+        ValueKind::Boolean => "boolean",
+        ValueKind::Number => "number",
+        ValueKind::String => "string",
+        ValueKind::Array => "array",
+        ValueKind::Object => "object",
+    }
+}
+
+fn summary(evidence: &Evidence, flow: &Flow, path: &str, old_path: Option<&str>) -> String {
+    let place = place(flow);
+    if evidence.reverted {
+        return format!(
+            "`{path}` is again as it was before in {place}, decided {}",
+            utc_time(evidence.time_ns)
+        );
+    }
+    let what = match evidence.kind {
+        Kind::FieldAdded => format!("`{path}` is new in {place}"),
+        Kind::FieldRemoved => format!("`{path}` is gone from {place}"),
+        Kind::FieldRenamed => format!("`{path}` took the place of `{}` in {place}", old_path.unwrap_or("*")),
+        Kind::TypeChanged => match &evidence.types {
+            Some((before, after)) => {
+                format!("`{path}` changed from {} to {} in {place}", either(before), either(after))
+            }
+            None => format!("`{path}` changed its type in {place}"),
+        },
+        Kind::PresenceChanged => match evidence.rate {
+            Some((before, after)) => {
+                let (before, after) = (percent(before), percent(after));
+                format!(
+                    "the rate at which `{path}` is present (or null) went from {before} to {after} in {place}"
+                )
+            }
+            None => format!("`{path}` is present or null at another rate in {place}"),
+        },
+        _ => format!("`{path}` changed in {place}"),
+    };
+    let (affected, eligible) = evidence.affected;
+    format!("{what}: {affected} of {eligible} messages since {}", utc_time(evidence.onset_ns))
+}
+
+/// `requests of shop to billing POST /v1/charges`
+fn place(flow: &Flow) -> String {
+    let Flow { client, server, method, route, .. } = flow;
+    let operation = flow.operation.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    match &flow.status_class {
+        None => format!("requests of {client} to {server} {method} {route}{operation}"),
+        Some(class) => format!("{class} responses of {server} to {client} {method} {route}{operation}"),
+    }
+}
+
+/// `number or null`; a type set is small.
+fn either(kinds: &[ValueKind]) -> String {
+    if kinds.is_empty() { "nothing".to_owned() } else { names(kinds).join(" or ") }
+}
+
+/// `99.5 %`, `100 %`.
+fn percent(rate: f64) -> String {
+    format!("{} %", (rate * 1e3).round() / 10.0)
+}
