@@ -1,1 +1,37 @@
-//! Live capture.
+//! Live capture: the only crate that talks to the kernel.
+//!
+//! **In:** the kernel programs of `ebpf/`, loaded and attached by [`Live::open`]. **Out:** [`CaptureEvent`]s through
+//! [`Source`], the same that a capture file gives.
+//!
+//! ```no_run
+//! use pitot_capture::{Live, Options};
+//! use pitot_common::user::{Progress, Source as _};
+//!
+//! let mut live = Live::open(&Options::default())?;
+//! let mut events = Vec::new();
+//! while live.next_batch(&mut events)? != Progress::End {
+//!     println!("{} events", events.len());
+//!     events.clear();
+//! }
+//! # Ok::<(), pitot_capture::Error>(())
+//! ```
+//!
+//! Built without the kernel part (see `build.rs`), everything here still exists and [`Live::open`] says
+//! [`Error::NotBuilt`].
+//!
+//! [`CaptureEvent`]: pitot_common::user::CaptureEvent
+//! [`Source`]: pitot_common::user::Source
+
+mod btf;
+mod cgroup;
+mod clock;
+mod error;
+mod live;
+mod load;
+pub mod preflight;
+pub mod privileges;
+mod proc;
+mod ring;
+
+pub use error::Error;
+pub use live::{Live, Options, StopHandle};

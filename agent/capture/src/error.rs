@@ -1,0 +1,74 @@
+//! What can keep capture from starting. Each is one line that names the fix.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why capture can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The agent was built without the kernel part.
+    #[error("this pitot was built without its kernel part: run `cargo xtask setup`, then build again")]
+    NotBuilt,
+    /// Capabilities are missing.
+    #[error("missing {}: run as root, or grant them (setcap, or securityContext.capabilities.add)", .0.join(", "))]
+    Privileges(Vec<&'static str>),
+    /// The kernel's type information can't be read.
+    #[error("no kernel type information (BTF) at {}: {source}; a kernel with CONFIG_DEBUG_INFO_BTF=y is needed", path.display())]
+    Btf {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why it can't be read.
+        source: io::Error,
+    },
+    /// The kernel's type information is damaged.
+    #[error("the kernel type information (BTF) at {} is damaged near byte {offset}", path.display())]
+    BtfDamaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it.
+        offset: usize,
+    },
+    /// A kernel structure has no such member.
+    #[error(
+        "this kernel's type information has no {0}: pitot does not guess offsets, please report the kernel version"
+    )]
+    BtfMember(&'static str),
+    /// No cgroup v2 hierarchy is mounted.
+    #[error(
+        "no cgroup v2 hierarchy in /proc/self/mountinfo: mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`)"
+    )]
+    NoCgroup,
+    /// The cgroup root can't be opened.
+    #[error("can't open the cgroup v2 root {}: {source}", path.display())]
+    Cgroup {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel part could not be loaded.
+    #[error("the kernel refused Pitot's programs or maps: {0}")]
+    Load(#[source] Box<aya::EbpfError>),
+    /// A program could not be loaded or attached.
+    #[error("the kernel refused the program {program}: {}", first_line(source))]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// What aya says; its verifier log is logged at debug level.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// A map could not be opened.
+    #[error("a map of the kernel part can't be used: {0}")]
+    Map(#[from] aya::maps::MapError),
+    /// The kernel part lacks something this agent needs: they are not of the same version.
+    #[error("the kernel part has no {0}: rebuild pitot")]
+    Missing(&'static str),
+    /// The draining thread could not be started.
+    #[error("can't start the capture thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+fn first_line(error: &dyn std::error::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,110 @@
+//! [`Live`]: the kernel as a [`Source`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use pitot_common::user::{CaptureEvent, Progress, Source};
+
+use crate::ring::{Drain, MAX_BATCHES};
+use crate::{Error, load, preflight};
+
+/// How long [`Live`] waits for events before it says that there are none.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// How to capture.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Size of the ring buffer in bytes; rounded up to a power of two of at least 64 KiB. Its pages count twice in RSS.
+    pub ring_bytes: u32,
+    /// The kernel's type information.
+    pub btf: PathBuf,
+    /// Whether to give up, once attached, every capability that is not needed any more.
+    pub drop_privileges: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ring_bytes: 16 << 20, btf: preflight::BTF.into(), drop_privileges: false }
+    }
+}
+
+/// Capture in progress. Dropping it detaches every program.
+#[derive(Debug)]
+pub struct Live {
+    batches: Receiver<Vec<CaptureEvent>>,
+    stop: StopHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Stops a [`Live`] from anywhere: what is in the ring is still delivered, then it ends.
+#[derive(Debug, Clone)]
+pub struct StopHandle(Arc<AtomicBool>);
+
+impl StopHandle {
+    /// Asks for the end.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Live {
+    /// Loads and attaches the kernel part. When this returns, every probe is attached.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing stays attached.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let ring_bytes = options.ring_bytes.clamp(1 << 16, 1 << 30).next_power_of_two();
+        let ebpf = load::attach(ring_bytes, &options.btf)?;
+        let stop = StopHandle(Arc::new(AtomicBool::new(false)));
+        let (sender, batches) = mpsc::sync_channel(MAX_BATCHES);
+        if options.drop_privileges {
+            crate::privileges::drop_after_attach().map_err(Error::Thread)?;
+        }
+        let drain = Drain::new(ebpf, sender, stop.clone())?;
+        let thread = thread::Builder::new()
+            .name("pitot-capture".into())
+            .spawn(move || drain.run())
+            .map_err(Error::Thread)?;
+        Ok(Self { batches, stop, thread: Some(thread) })
+    }
+
+    /// A handle that stops it.
+    #[must_use]
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+}
+
+impl Source for Live {
+    type Error = Error;
+
+    fn next_batch(&mut self, out: &mut Vec<CaptureEvent>) -> Result<Progress, Error> {
+        match self.batches.recv_timeout(WAIT) {
+            Ok(mut batch) => {
+                out.append(&mut batch);
+                Ok(Progress::More)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(Progress::Idle),
+            Err(RecvTimeoutError::Disconnected) => Ok(Progress::End),
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.stop.stop();
+        // The thread may be waiting for room in the channel.
+        while self.batches.recv().is_ok() {}
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Loading and attaching the kernel part.
+
+use std::path::Path;
+
+use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
+use aya::{Ebpf, EbpfLoader};
+use log::debug;
+use rustix::system::uname;
+
+use crate::{Error, btf, cgroup, privileges};
+
+/// Whether this agent was built with the kernel part.
+pub(crate) const BUILT: bool = cfg!(pitot_ebpf);
+
+#[cfg(pitot_ebpf)]
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pitot-ebpf"));
+#[cfg(not(pitot_ebpf))]
+static OBJECT: &[u8] = &[];
+
+/// Full-sized records one packet may give: 80 KiB, more than any packet without BIG TCP; or 512 KiB, the largest
+/// packet there is. Verifiers before 6.12 take too long for the second.
+const CHUNKS_OLD: u32 = 5;
+const CHUNKS_NEW: u32 = 32;
+
+/// The programs, where each is attached, and the section of the kernel's hook it runs on.
+const PROGRAMS: [(&str, CgroupSkbAttachType); 2] =
+    [("pitot_egress", CgroupSkbAttachType::Egress), ("pitot_ingress", CgroupSkbAttachType::Ingress)];
+
+/// Loads the object for this kernel and attaches every program. Dropping the result detaches them.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn attach(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
+    let mut ebpf = load(ring_bytes, btf)?;
+    let root = cgroup::open()?;
+    for (name, kind) in PROGRAMS {
+        let program: &mut CgroupSkb = ebpf
+            .program_mut(name)
+            .ok_or(Error::Missing(name))?
+            .try_into()
+            .map_err(|source| refused(name, source))?;
+        program.load().map_err(|source| refused(name, source))?;
+        // With links, several programs on a cgroup are always allowed, and asking for it is refused.
+        program.attach(&root, kind, CgroupAttachMode::Single).map_err(|source| refused(name, source))?;
+        debug!("{name} is attached");
+    }
+    Ok(ebpf)
+}
+
+fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
+    if !BUILT {
+        return Err(Error::NotBuilt);
+    }
+    let missing = privileges::missing();
+    if !missing.is_empty() {
+        return Err(Error::Privileges(missing));
+    }
+    let offsets = btf::offsets(btf)?;
+    let own = std::process::id();
+    let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
+    let wake_at = ring_bytes / 16;
+    let log_level = if log::log_enabled!(log::Level::Debug) { aya_log::Level::Debug as u8 } else { 0 };
+    let mut loader = EbpfLoader::new();
+    for (global, offset) in &offsets {
+        loader.override_global(global, offset, true);
+    }
+    loader
+        .override_global("SELF_TGID", &own, true)
+        .override_global("MAX_CHUNKS", &chunks, true)
+        .override_global("WAKE_AT", &wake_at, true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .map_max_entries("RECORDS", ring_bytes)
+        .load(OBJECT)
+        .map_err(|source| Error::Load(Box::new(source)))
+}
+
+fn refused(program: &'static str, source: aya::programs::ProgramError) -> Error {
+    debug!("{program}: {source}");
+    Error::Program { program, source: Box::new(source) }
+}
+
+/// Major and minor version of the running kernel; (0, 0) where it can't be read.
+pub(crate) fn kernel_version() -> (u32, u32) {
+    let name = uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}

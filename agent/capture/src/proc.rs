@@ -1,0 +1,87 @@
+//! What /proc adds to a process the kernel part has seen.
+
+use std::fs;
+use std::path::Path;
+
+use pitot_common::user::decode::{KernelProcess, split_args};
+use pitot_common::user::{Process, ProcessId};
+
+/// USER_HZ, the unit of `starttime`: 100 on every Linux architecture that matters here.
+const TICK_NS: u64 = 10_000_000;
+
+/// Adds executable and cgroup, and the arguments if the kernel had none. A process that is gone, or whose pid
+/// already belongs to another one, keeps what the kernel said.
+pub(crate) fn complete(seen: KernelProcess) -> Process {
+    let dir = format!("/proc/{}", seen.id.pid);
+    let mut process =
+        Process { id: seen.id, comm: seen.comm, exe: String::new(), args: seen.args, cgroup: String::new() };
+    if !is_same(&dir, seen.id) {
+        return process;
+    }
+    process.exe = fs::read_link(format!("{dir}/exe")).map(|path| base_name(&path)).unwrap_or_default();
+    process.cgroup =
+        fs::read_to_string(format!("{dir}/cgroup")).map(|text| cgroup(&text)).unwrap_or_default();
+    if process.args.is_empty() {
+        let line = fs::read(format!("{dir}/cmdline")).unwrap_or_default();
+        process.args = split_args(&line[..line.len().min(pitot_common::abi::ARGS_LEN)]);
+    }
+    if process.comm.is_empty() {
+        process.comm =
+            fs::read_to_string(format!("{dir}/comm")).map(|c| c.trim_end().to_owned()).unwrap_or_default();
+    }
+    process
+}
+
+fn is_same(dir: &str, id: ProcessId) -> bool {
+    let stat = fs::read_to_string(format!("{dir}/stat")).unwrap_or_default();
+    start_ticks(&stat).is_some_and(|ticks| ticks == id.start_ns / TICK_NS)
+}
+
+/// Field 22 of proc_pid_stat(5); field 2, the command, may hold anything.
+fn start_ticks(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+fn base_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned()
+}
+
+/// The cgroup v2 path, or on hybrid hosts, where that is the root, systemd's own hierarchy (cgroups(7)).
+fn cgroup(text: &str) -> String {
+    let find = |prefix| text.lines().find_map(|line: &str| line.split_once(prefix).map(|(_, path)| path));
+    match find("0::") {
+        Some(path) if path != "/" => path.to_owned(),
+        other => find(":name=systemd:").or(other).unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_times() {
+        let rest = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 7777 20";
+        let check = |comm: &str| assert_eq!(start_ticks(&format!("12 ({comm}) {rest}")), Some(7777));
+        check("sh");
+        check("a) S 1 2 (b");
+        assert_eq!(start_ticks("12 (sh) S 1"), None);
+    }
+
+    #[test]
+    fn cgroups() {
+        let check = |text, expected| assert_eq!(cgroup(text), expected);
+        check("0::/system.slice/nginx.service\n", "/system.slice/nginx.service");
+        check("1:name=systemd:/a.service\n0::/\n", "/a.service");
+        check("0::/\n", "/");
+        check("", "");
+    }
+
+    #[test]
+    fn deleted_executables() {
+        let check = |path: &str, expected| assert_eq!(base_name(Path::new(path)), expected);
+        check("/usr/bin/python3.11", "python3.11");
+        check("/tmp/x (deleted)", "x");
+    }
+}

@@ -1,0 +1,213 @@
+//! The thread that empties the ring: from records to batches of events, with ticks and losses at their place.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use aya::Ebpf;
+use aya::maps::{Array, MapData, RingBuf};
+use aya_log::EbpfLogger;
+use log::{debug, warn};
+use pitot_common::abi::Loss;
+use pitot_common::user::decode::{KernelProcess, Record, decode};
+use pitot_common::user::{CaptureEvent, Lost, ProcessId, Segment};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::clock::Clock;
+use crate::{Error, StopHandle, proc};
+
+/// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
+pub(crate) const MAX_BATCHES: usize = 64;
+/// A batch ends when it holds this much payload,
+const BATCH_BYTES: usize = 512 * 1024;
+/// or this many events.
+const BATCH_EVENTS: usize = 1024;
+/// How long to sleep while the ring is idle: the kernel part wakes the thread earlier when much is waiting.
+const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+/// How long to sleep while events are coming.
+const BUSY: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
+/// Processes remembered as already given. Beyond that all are forgotten and given again when next seen.
+const MAX_PROCESSES: usize = 64 * 1024;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Owns the kernel part while capture runs.
+pub(crate) struct Drain {
+    ring: RingBuf<MapData>,
+    counters: Array<MapData, u64>,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    sender: SyncSender<Vec<CaptureEvent>>,
+    stop: StopHandle,
+    events: Events,
+    /// Keeps the programs attached.
+    ebpf: Ebpf,
+}
+
+impl Drain {
+    pub(crate) fn new(
+        mut ebpf: Ebpf,
+        sender: SyncSender<Vec<CaptureEvent>>,
+        stop: StopHandle,
+    ) -> Result<Self, Error> {
+        let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
+        let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
+        let logger = log::log_enabled!(log::Level::Debug).then(|| EbpfLogger::init(&mut ebpf));
+        let logger = logger.and_then(|result| result.map_err(|e| warn!("no kernel diagnostics: {e}")).ok());
+        Ok(Self { ring, counters, logger, sender, stop, events: Events::new(Clock::now()), ebpf })
+    }
+
+    /// Runs until it is stopped or nobody reads any more.
+    pub(crate) fn run(mut self) {
+        loop {
+            // Read before the ring is emptied: what was sent before the stop is then delivered.
+            let stopping = self.stop.is_stopped();
+            let Ok(any) = self.empty_ring() else { return };
+            self.events.tick_until(self.events.clock.unix_now_ns());
+            self.count_losses();
+            if self.send().is_err() {
+                return;
+            }
+            if let Some(logger) = &mut self.logger {
+                logger.flush();
+            }
+            if stopping {
+                debug!("capture ends; {} programs are detached", self.ebpf.programs().count());
+                return;
+            }
+            self.sleep(if any { &BUSY } else { &IDLE });
+        }
+    }
+
+    /// Reads what is in the ring, one ring-full at most, and sends full batches; whether there was anything.
+    fn empty_ring(&mut self) -> Result<bool, ()> {
+        let mut any = false;
+        while let Some(record) = self.ring.next() {
+            any = true;
+            self.events.add(&record);
+            drop(record);
+            if self.events.is_full() {
+                self.sender.send(self.events.take()).map_err(drop)?;
+            }
+            if self.stop.is_stopped() && self.events.since_stop_exceeded() {
+                break;
+            }
+        }
+        Ok(any)
+    }
+
+    fn send(&mut self) -> Result<(), ()> {
+        let batch = self.events.take();
+        if batch.is_empty() { Ok(()) } else { self.sender.send(batch).map_err(drop) }
+    }
+
+    fn count_losses(&mut self) {
+        for reason in Loss::ALL {
+            let slot = 2 * reason as u32;
+            let read = |slot| self.counters.get(&slot, 0).unwrap_or(0);
+            let total = (read(slot), read(slot + 1));
+            self.events.lost_so_far(reason, total);
+        }
+    }
+
+    fn sleep(&self, timeout: &Timespec) {
+        let mut fds = [PollFd::new(&self.ring, PollFlags::IN)];
+        // Interrupted or refused: the ring is looked at all the same.
+        let _ = poll(&mut fds, Some(timeout));
+    }
+}
+
+/// Records to events.
+struct Events {
+    clock: Clock,
+    batch: Vec<CaptureEvent>,
+    batch_bytes: usize,
+    processes: HashSet<ProcessId>,
+    /// The last tick, ns since the epoch; 0 before the first.
+    last_tick: u64,
+    lost: [(u64, u64); Loss::ALL.len()],
+    refused: u64,
+    after_stop: usize,
+}
+
+impl Events {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            processes: HashSet::new(),
+            last_tick: 0,
+            lost: Default::default(),
+            refused: 0,
+            after_stop: 0,
+        }
+    }
+
+    fn add(&mut self, record: &[u8]) {
+        match decode(record) {
+            Ok(Record::Segment(segment)) => self.segment(segment),
+            Ok(Record::Process(process)) => self.process(process),
+            Err(error) => {
+                debug!("{error}");
+                self.refused += 1;
+            }
+        }
+    }
+
+    fn segment(&mut self, mut segment: Segment) {
+        segment.time_ns = self.clock.unix_ns(segment.time_ns);
+        if let Some(id) = segment.owner {
+            // Its own record may have been lost.
+            self.process(KernelProcess { id, comm: String::new(), args: Vec::new() });
+        }
+        self.tick_until(segment.time_ns);
+        self.batch_bytes += segment.payload.len();
+        self.batch.push(CaptureEvent::Segment(segment));
+    }
+
+    fn process(&mut self, process: KernelProcess) {
+        if self.processes.len() >= MAX_PROCESSES {
+            self.processes.clear();
+        }
+        if self.processes.insert(process.id) {
+            self.batch.push(CaptureEvent::Process(Arc::new(proc::complete(process))));
+        }
+    }
+
+    /// A tick at each full second up to `now`, however long nothing happened: one after a pause of many.
+    fn tick_until(&mut self, now: u64) {
+        let second = now - now % SECOND_NS;
+        if second > self.last_tick {
+            if self.last_tick > 0 {
+                self.batch.push(CaptureEvent::Tick(second));
+            }
+            self.last_tick = second;
+        }
+    }
+
+    /// `total` packets and bytes were lost since the start.
+    fn lost_so_far(&mut self, reason: Loss, total: (u64, u64)) {
+        let total = if reason == Loss::BadRecord { (self.refused, 0) } else { total };
+        let before = &mut self.lost[reason as usize - 1];
+        let (records, bytes) = (total.0.saturating_sub(before.0), total.1.saturating_sub(before.1));
+        if records > 0 {
+            *before = total;
+            let time_ns = self.clock.unix_now_ns();
+            self.batch.push(CaptureEvent::Lost(Lost { time_ns, reason, records, bytes }));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.batch.len() >= BATCH_EVENTS || self.batch_bytes >= BATCH_BYTES
+    }
+
+    fn take(&mut self) -> Vec<CaptureEvent> {
+        self.batch_bytes = 0;
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Counts records read after the stop: traffic must not keep a stopped capture alive.
+    fn since_stop_exceeded(&mut self) -> bool {
+        self.after_stop += 1;
+        self.after_stop > 1 << 20
+    }
+}
