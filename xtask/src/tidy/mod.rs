@@ -38,6 +38,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     check("unsafe", each(&sources, source::unsafe_code));
     check("length", each(&sources, source::too_long));
     check("allow without reason", each(&sources, source::allow_without_reason));
+    check("clock and IO", each(&sources, source::clock_and_io));
     check("unwrap", each(&sources, source::unwrap_outside_tests));
     check("unfinished", each(&texts, source::unfinished));
     check("ARCHITECTURE.md", documents::names_each_crate(&packages, &text(&texts, "ARCHITECTURE.md")));

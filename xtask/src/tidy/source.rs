@@ -26,20 +26,50 @@ pub(super) fn too_long(file: &File) -> Vec<String> {
     }
 }
 
-/// `#[allow(..)]` or `#[expect(..)]` without `reason = ".."`.
+/// `#[allow(..)]` or `#[expect(..)]` without `reason = ".."`, a comment behind it, or one on the line above.
 pub(super) fn allow_without_reason(file: &File) -> Vec<String> {
     let code = scan::code(&file.text);
+    let lines: Vec<&str> = file.text.lines().collect();
     let mut complaints = Vec::new();
     for opening in ["[allow(", "[expect("] {
         for (at, _) in code.match_indices(opening) {
             let attribute = code[at..].split(']').next().unwrap_or_default();
-            if !attribute.contains("reason") {
-                let line = code[..at].matches('\n').count() + 1;
-                complaints.push(format!("{}:{line}: say why with `reason = \"..\"`", file.path));
+            let first = code[..at].matches('\n').count();
+            let last = first + attribute.matches('\n').count();
+            let commented = lines[last].contains("] //") || first > 0 && is_comment(lines[first - 1]);
+            if !commented && !attribute.contains("reason") {
+                complaints.push(format!("{}:{}: say why with `reason = \"..\"`", file.path, first + 1));
             }
         }
     }
     complaints
+}
+
+/// A comment for the reader of the code, not documentation.
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("//") && !line.starts_with("///") && !line.starts_with("//!")
+}
+
+/// The clock of everything below the agent is the events' own time: a crate that asks the machine would give other
+/// findings on replay. What looks at one flow, or at many, has no files and no threads either.
+pub(super) fn clock_and_io(file: &File) -> Vec<String> {
+    let below = ["stream", "protocols", "observe", "drift", "lineage", "findings"];
+    let pure = ["drift", "lineage"];
+    let within =
+        |crates: &[&str]| crates.iter().any(|name| file.path.starts_with(&format!("agent/{name}/src/")));
+    let mut barred = Vec::new();
+    if within(&below) {
+        barred.extend(["Instant::now", "SystemTime::now"]);
+    }
+    if within(&pure) {
+        barred.extend(["std::fs", "std::io", "std::net", "std::thread", "std::process"]);
+    }
+    let code = scan::without_tests(&scan::code(&file.text));
+    barred
+        .iter()
+        .flat_map(|name| complain(file, &code, |line| line.contains(name), &format!("`{name}`")))
+        .collect()
 }
 
 /// A panic on what came from outside would end the agent.
@@ -89,7 +119,18 @@ mod tests {
     fn an_exception_says_why() {
         check(allow_without_reason, "a.rs", "#[allow(dead_code)]\nfn f() {}", 1);
         check(allow_without_reason, "a.rs", "#![expect(\n  dead_code\n)]", 1);
+        check(allow_without_reason, "a.rs", "/// Docs.\n#[allow(dead_code)]\nfn f() {}", 1);
         check(allow_without_reason, "a.rs", "#[allow(dead_code, reason = \"ABI\")]\nfn f() {}", 0);
+        check(allow_without_reason, "a.rs", "#[allow(dead_code)] // ABI\nfn f() {}", 0);
+        check(allow_without_reason, "a.rs", "// ABI\n#[allow(dead_code)]\nfn f() {}", 0);
+    }
+
+    #[test]
+    fn time_comes_from_events() {
+        check(clock_and_io, "agent/stream/src/a.rs", "let t = Instant::now();", 1);
+        check(clock_and_io, "agent/stream/src/a.rs", "use std::net::SocketAddr; // not Instant::now", 0);
+        check(clock_and_io, "agent/drift/src/a.rs", "use std::fs::File;", 1);
+        check(clock_and_io, "agent/src/a.rs", "let t = Instant::now();", 0);
     }
 
     #[test]
