@@ -17,14 +17,18 @@ use bytes::Bytes;
 use pitot_common::user::Process;
 
 pub mod ledger;
+mod limits;
+pub mod reassembly;
+pub mod table;
+
+pub use limits::Limits;
 
 /// Number of partitions of all state, whatever the number of workers: what makes the result the same
 /// for any of them.
 pub const PARTITIONS: usize = 64;
 
-/// Identity of a connection: a hash of both initial sequence numbers (or, for a joined connection, the
-/// first positions seen), the addresses and the time of its first event. The same when a capture is
-/// replayed.
+/// Identity of a connection: a hash of its first segment's sequence and acknowledgement numbers, addresses, network
+/// namespace and capture time. The same when a capture is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
 

@@ -1,0 +1,89 @@
+//! The ways to find a connection.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use pitot_common::user::Segment;
+
+use super::entry::{Entry, Tuple};
+use super::lru::Slot;
+use crate::Direction;
+
+/// How many one-sided connections of the same addresses are tried, newest first.
+const MAX_CANDIDATES: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Both directions of every view.
+    tuples: HashMap<Tuple, (Slot, Direction)>,
+    /// Connections without an answer yet, by the initial sequence number of their SYN.
+    unanswered: HashMap<u32, Slot>,
+    /// Connections seen in one direction only, by addresses whatever the namespace.
+    one_sided: HashMap<(SocketAddr, SocketAddr), Vec<Slot>>,
+}
+
+impl Index {
+    pub(super) fn find(&self, tuple: &Tuple) -> Option<(Slot, Direction)> {
+        self.tuples.get(tuple).copied()
+    }
+
+    /// The connection whose SYN had this number and is not answered yet.
+    pub(super) fn waiting(&self, isn: u32) -> Option<Slot> {
+        self.unanswered.get(&isn).copied()
+    }
+
+    pub(super) fn wait(&mut self, isn: u32, slot: Slot) {
+        self.unanswered.insert(isn, slot);
+    }
+
+    pub(super) fn stop_waiting(&mut self, entry: &Entry, slot: Slot) {
+        if let Some(isn) = entry.initial()
+            && self.unanswered.get(&isn) == Some(&slot)
+        {
+            self.unanswered.remove(&isn);
+        }
+    }
+
+    pub(super) fn add_view(&mut self, tuple: Tuple, slot: Slot, direction: Direction) {
+        self.tuples.insert(tuple.reverse(), (slot, direction.reverse()));
+        self.tuples.insert(tuple, (slot, direction));
+    }
+
+    /// Connections seen in one direction only that have the addresses of `event`, newest first.
+    pub(super) fn one_sided(&self, event: &Segment) -> impl Iterator<Item = Slot> {
+        let slots = self.one_sided.get(&addresses(event.src, event.dst));
+        slots.into_iter().flatten().rev().take(MAX_CANDIDATES).copied()
+    }
+
+    pub(super) fn add_one_sided(&mut self, tuple: &Tuple, slot: Slot) {
+        self.one_sided.entry(addresses(tuple.src, tuple.dst)).or_default().push(slot);
+    }
+
+    pub(super) fn remove_one_sided(&mut self, tuple: &Tuple, slot: Slot) {
+        let key = addresses(tuple.src, tuple.dst);
+        if let Some(slots) = self.one_sided.get_mut(&key) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.one_sided.remove(&key);
+            }
+        }
+    }
+
+    /// Forgets every way to `entry`.
+    pub(super) fn remove(&mut self, slot: Slot, entry: &Entry) {
+        for tuple in [Some(entry.view), entry.other_view].into_iter().flatten() {
+            for tuple in [tuple, tuple.reverse()] {
+                if self.tuples.get(&tuple).is_some_and(|(other, _)| *other == slot) {
+                    self.tuples.remove(&tuple);
+                }
+            }
+        }
+        self.stop_waiting(entry, slot);
+        self.remove_one_sided(&entry.view, slot);
+    }
+}
+
+/// Two addresses, whoever sends.
+fn addresses(a: SocketAddr, b: SocketAddr) -> (SocketAddr, SocketAddr) {
+    if a <= b { (a, b) } else { (b, a) }
+}

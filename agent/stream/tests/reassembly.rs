@@ -1,0 +1,385 @@
+//! Named edge cases of one connection: what goes in, and the whole transcript that comes out.
+
+mod support;
+
+use pitot_common::user::Segment;
+use pitot_stream::Limits;
+use support::{Pipeline, SECOND, With, seg, transcript};
+
+const CLIENT: &str = "10.0.0.1:1000";
+const SERVER: &str = "10.0.0.2:80";
+
+/// From the client, from the server; numbers are positions, both initial sequence numbers lie just before the wrap.
+const C: u32 = u32::MAX - 1;
+const S: u32 = u32::MAX - 3;
+
+fn c(position: i64) -> Segment {
+    seg(CLIENT, SERVER, (i64::from(C) + 1 + position) as u32)
+}
+
+fn s(position: i64) -> Segment {
+    seg(SERVER, CLIENT, (i64::from(S) + 1 + position) as u32)
+}
+
+fn ack_c(position: u32) -> u32 {
+    C.wrapping_add(1 + position)
+}
+
+fn ack_s(position: u32) -> u32 {
+    S.wrapping_add(1 + position)
+}
+
+fn handshake() -> Vec<Step> {
+    vec![Step::Seg(c(-1).syn()), Step::Seg(s(-1).syn().ack(ack_c(0)))]
+}
+
+enum Step {
+    Seg(Segment),
+    Tick,
+}
+
+fn small() -> Limits {
+    Limits { slack_events: 4, hole_ticks: 3, ..Limits::default() }
+}
+
+/// Runs `steps` (after a handshake where `shaken`) and compares all that was said, and that the ledger adds up.
+#[track_caller]
+fn run(limits: Limits, steps: Vec<Step>, expected: &[&str]) -> Pipeline {
+    let mut pipeline = Pipeline::new(limits, 1);
+    for (n, step) in steps.into_iter().enumerate() {
+        match step {
+            Step::Seg(segment) => pipeline.segment(segment),
+            Step::Tick => pipeline.tick(n as u64 * SECOND / 1000),
+        }
+        assert!(pipeline.partitions[0].held() <= limits.held_per_partition);
+    }
+    pipeline.finish();
+    assert_eq!(transcript(&pipeline.out), expected);
+    pipeline
+}
+
+#[track_caller]
+fn check(segments: Vec<Segment>, expected: &[&str]) -> Pipeline {
+    let mut steps = handshake();
+    steps.extend(segments.into_iter().map(Step::Seg));
+    let expected: Vec<_> = std::iter::once("A open TT").chain(expected.iter().copied()).collect();
+    run(small(), steps, &expected)
+}
+
+#[test]
+fn in_order() {
+    check(
+        vec![
+            c(0).data("ab").ack(ack_s(0)),
+            s(0).data("xyz").ack(ack_c(2)),
+            c(2).data("c").ack(ack_s(3)).fin(),
+            s(3).ack(ack_c(4)).fin(),
+        ],
+        &["A > 0 \"ab\"", "A < 0 \"xyz\"", "A > 2 \"c\"", "A > 3 fin", "A < 3 fin"],
+    );
+}
+
+#[test]
+fn reordered_and_repeated() {
+    let pipeline = check(
+        vec![c(2).data("cd"), c(4).data("ef"), c(0).data("abc"), c(0).data("abcdef"), c(5).data("fg")],
+        &["A > 0 \"ab\"", "A > 2 \"cd\"", "A > 4 \"ef\"", "A > 6 \"g\"", "A closed end_of_input"],
+    );
+    assert_eq!(pipeline.partitions[0].counters().duplicate_bytes, 7);
+    assert_eq!(pipeline.ledger().bytes.seen, 7);
+}
+
+#[test]
+fn records_of_one_packet() {
+    let packet = || c(0).data("abcdefgh");
+    check(
+        vec![packet().cut(3..6), packet().cut(0..3), packet().cut(6..8)],
+        &["A > 0 \"abc\"", "A > 3 \"def\"", "A > 6 \"gh\"", "A closed end_of_input"],
+    );
+    // The length of the packet says that a record is missing, but only the end makes it certain.
+    check(vec![packet().cut(0..3)], &["A > 0 \"abc\"", "A > 3 gap 5 end_of_input", "A closed end_of_input"]);
+}
+
+#[test]
+fn short_records_leave_a_gap_of_their_reason() {
+    check(
+        vec![c(0).data("abcd").short(2), c(4).data("ef")],
+        &["A > 0 \"ab\"", "A > 2 gap 2 load_failed", "A > 4 \"ef\"", "A closed end_of_input"],
+    );
+    // Held back, a retransmission may still fill it.
+    check(
+        vec![c(2).data("cdef").short(2), c(4).data("ef"), c(0).data("ab")],
+        &["A > 0 \"ab\"", "A > 2 \"cd\"", "A > 4 \"ef\"", "A closed end_of_input"],
+    );
+    check(
+        vec![c(2).data("cdef").short(2), c(0).data("ab")],
+        &["A > 0 \"ab\"", "A > 2 \"cd\"", "A > 4 gap 2 load_failed", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn a_hole_that_was_acknowledged_is_a_gap_after_some_slack() {
+    let later = || s(0).ack(ack_c(2));
+    check(
+        vec![
+            c(2).data("cd"),
+            s(0).data("x").ack(ack_c(4)),
+            later(),
+            later(),
+            later(),
+            later(),
+            c(0).data("ab"),
+        ],
+        &["A < 0 \"x\"", "A > 0 gap 2 not_captured", "A > 2 \"cd\"", "A closed end_of_input"],
+    );
+    // Not acknowledged: waits. Acknowledged, and the record only came late: no gap.
+    check(
+        vec![c(2).data("cd"), later(), s(0).data("x").ack(ack_c(4)), c(0).data("ab"), later(), later()],
+        &["A < 0 \"x\"", "A > 0 \"ab\"", "A > 2 \"cd\"", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn a_lost_tail_is_known_by_its_acknowledgement() {
+    let mut steps = handshake();
+    steps.extend([
+        Step::Seg(c(0).data("ab")),
+        Step::Seg(s(0).data("x").ack(ack_c(5))),
+        Step::Tick,
+        Step::Tick,
+    ]);
+    let expected =
+        ["A open TT", "A > 0 \"ab\"", "A < 0 \"x\"", "A > 2 gap 3 not_captured", "A closed end_of_input"];
+    let pipeline = run(small(), steps, &expected);
+    assert_eq!(pipeline.ledger().bytes.seen, 6);
+    assert_eq!(pipeline.ledger().bytes.lost["not_captured"], 3);
+}
+
+#[test]
+fn a_hole_nobody_acknowledged_times_out() {
+    let mut steps = handshake();
+    steps.push(Step::Seg(c(2).data("cd")));
+    steps.push(Step::Seg(c(6).data("gh")));
+    steps.extend([Step::Tick, Step::Tick, Step::Tick]);
+    steps.push(Step::Seg(c(8).data("i")));
+    steps.push(Step::Seg(c(0).data("ab")));
+    run(
+        small(),
+        steps,
+        &[
+            "A open TT",
+            "A > 0 gap 2 timed_out",
+            "A > 2 \"cd\"",
+            // The second hole was noticed with the first one's end still ahead, and waits from then on.
+            "A > 4 gap 2 end_of_input",
+            "A > 6 \"gh\"",
+            "A > 8 \"i\"",
+            "A closed end_of_input",
+        ],
+    );
+}
+
+#[test]
+fn fin_reveals_a_gap_and_ends_what_follows() {
+    check(
+        vec![c(0).data("ab"), c(4).fin(), c(4).data("zz")],
+        &["A > 0 \"ab\"", "A > 2 gap 2 end_of_input", "A > 4 fin", "A closed end_of_input"],
+    );
+    let pipeline = check(
+        vec![c(2).data("cdef"), c(0).data("a"), c(3).fin(), c(1).data("b")],
+        &["A > 0 \"a\"", "A > 1 \"b\"", "A > 2 \"c\"", "A > 3 fin", "A closed end_of_input"],
+    );
+    assert_eq!(pipeline.partitions[0].counters().beyond_end_bytes, 3);
+    // A FIN behind what was released is none.
+    check(
+        vec![c(0).data("abc"), c(1).fin(), c(3).data("d")],
+        &["A > 0 \"abc\"", "A > 3 \"d\"", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn reset_ends_only_in_position() {
+    check(
+        vec![c(0).data("ab"), c(2).rst(), c(2).data("cd")],
+        &["A > 0 \"ab\"", "A > 2 reset", "A closed end_of_input"],
+    );
+    check(vec![c(0).data("ab"), c(1).rst()], &["A > 0 \"ab\"", "A closed end_of_input"]);
+    check(vec![c(0).data("ab"), c(9).rst()], &["A > 0 \"ab\"", "A closed end_of_input"]);
+    // Its place comes into position later.
+    check(
+        vec![c(4).rst(), c(2).data("cd"), c(0).data("ab")],
+        &["A > 0 \"ab\"", "A > 2 \"cd\"", "A > 4 reset", "A closed end_of_input"],
+    );
+    // What follows it in memory is beyond the end.
+    check(
+        vec![c(2).rst(), c(3).data("d"), c(0).data("ab")],
+        &["A > 0 \"ab\"", "A > 2 reset", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn a_reset_connection_is_closed_unless_its_sender_goes_on() {
+    let steps = |more: Vec<Step>| {
+        let mut steps = handshake();
+        steps.extend([Step::Seg(c(0).data("ab")), Step::Seg(c(2).rst())]);
+        steps.extend(more);
+        steps
+    };
+    let expected = ["A open TT", "A > 0 \"ab\"", "A > 2 reset", "A < 0 \"x\"", "A closed reset"];
+    run(
+        small(),
+        steps(vec![Step::Seg(s(0).data("x")), Step::Tick, Step::Tick, Step::Seg(s(1).data("y"))]),
+        &expected,
+    );
+    let mut bogus = handshake();
+    bogus.extend([Step::Seg(c(0).data("ab")), Step::Seg(c(9).rst()), Step::Tick, Step::Seg(c(2).data("cd"))]);
+    bogus.extend([Step::Tick, Step::Tick, Step::Tick]);
+    run(small(), bogus, &["A open TT", "A > 0 \"ab\"", "A > 2 \"cd\"", "A closed end_of_input"]);
+}
+
+#[test]
+fn keep_alive_probes_do_not_disturb() {
+    check(
+        vec![c(-1), c(-1).data("?"), c(0).data("ab"), c(1), c(1).data("?"), c(2).data("c")],
+        &["A > 0 \"ab\"", "A > 2 \"c\"", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn differing_copies_are_declared() {
+    let pipeline = check(
+        vec![c(2).data("cdef"), c(3).data("XX"), c(0).data("ab")],
+        &[
+            "A > 0 \"ab\"",
+            "A > 2 \"c\"",
+            "A > 3 gap 2 ambiguous_overlap",
+            "A > 5 \"f\"",
+            "A closed end_of_input",
+        ],
+    );
+    assert_eq!(pipeline.partitions[0].counters().ambiguous_bytes, 2);
+}
+
+#[test]
+fn openings() {
+    let run = |segments: Vec<Segment>, expected: &[&str]| {
+        run(small(), segments.into_iter().map(Step::Seg).collect(), expected);
+    };
+    // Refused: nothing to say.
+    run(vec![c(-1).syn(), s(0).rst().ack(ack_c(0))], &[]);
+    // SYN-ACK missed, SYN missed, both missed.
+    let data = || [c(0).data("ab").ack(ack_s(0)), s(0).data("x").ack(ack_c(2))];
+    let said = ["A > 0 \"ab\"", "A < 0 \"x\"", "A closed end_of_input"];
+    let [request, response] = data();
+    run(vec![c(-1).syn(), request, response], &[&["A open TF"], &said[..]].concat());
+    let [request, response] = data();
+    run(vec![s(-1).syn().ack(ack_c(0)), request, response], &[&["A open FT"], &said[..]].concat());
+    let [request, response] = data();
+    run(vec![request, response], &[&["A open FF"], &said[..]].concat());
+    // Nothing but acknowledgements does not set a position.
+    run(vec![c(7).ack(ack_s(9)), c(8).data("b")], &["A open FF", "A > 0 \"b\"", "A closed end_of_input"]);
+}
+
+#[test]
+fn fast_open_data_waits_for_the_answer() {
+    let syn = || c(-1).syn().data("ab");
+    let run = |steps: Vec<Step>, expected: &[&str]| {
+        run(small(), steps, expected);
+    };
+    run(
+        vec![Step::Seg(syn()), Step::Seg(s(-1).syn().ack(ack_c(2))), Step::Seg(c(2).data("c"))],
+        &["A open TT", "A > 0 \"ab\"", "A > 2 \"c\"", "A closed end_of_input"],
+    );
+    // Refused and sent again.
+    run(
+        vec![Step::Seg(syn()), Step::Seg(s(-1).syn().ack(ack_c(0))), Step::Seg(c(0).data("abc"))],
+        &["A open TT", "A > 0 \"ab\"", "A > 2 \"c\"", "A closed end_of_input"],
+    );
+    run(
+        vec![Step::Seg(syn()), Step::Tick, Step::Tick, Step::Tick, Step::Tick],
+        &["A open TF", "A > 0 \"ab\"", "A closed end_of_input"],
+    );
+    run(vec![Step::Seg(syn())], &["A open TF", "A > 0 \"ab\"", "A closed end_of_input"]);
+}
+
+#[test]
+fn joined_in_the_middle_what_lies_before_is_skipped() {
+    let steps = [c(10).data("kl"), c(8).data("ij"), c(9).data("jk"), c(12).data("m")].map(Step::Seg);
+    let pipeline = run(
+        small(),
+        steps.into_iter().collect(),
+        &["A open FF", "A > 0 \"kl\"", "A > 2 \"m\"", "A closed end_of_input"],
+    );
+    assert_eq!(pipeline.ledger().bytes.skipped["before_start"], 2);
+    assert_eq!(pipeline.ledger().bytes.seen, 5);
+}
+
+#[test]
+fn memory_is_bounded_per_direction() {
+    let limits = Limits { held_per_direction: 3 * (pitot_stream::reassembly::PIECE_COST + 2), ..small() };
+    let mut steps = handshake();
+    steps.extend([2, 4, 8, 10].map(|at| Step::Seg(c(at).data("xx"))));
+    run(
+        limits,
+        steps,
+        &[
+            "A open TT",
+            "A > 0 gap 2 hold_full",
+            "A > 2 \"xx\"",
+            "A > 4 \"xx\"",
+            "A > 6 gap 2 end_of_input",
+            "A > 8 \"xx\"",
+            "A > 10 \"xx\"",
+            "A closed end_of_input",
+        ],
+    );
+}
+
+#[test]
+fn memory_is_bounded_per_partition_oldest_hole_first() {
+    let limits = Limits { held_per_partition: 2 * (pitot_stream::reassembly::PIECE_COST + 2), ..small() };
+    let mut steps = handshake();
+    steps.extend([s(2).data("yy"), c(2).data("cc"), c(6).data("gg")].map(Step::Seg));
+    run(
+        limits,
+        steps,
+        &[
+            "A open TT",
+            "A < 0 gap 2 hold_full",
+            "A < 2 \"yy\"",
+            "A > 0 gap 2 end_of_input",
+            "A > 2 \"cc\"",
+            "A > 4 gap 2 end_of_input",
+            "A > 6 \"gg\"",
+            "A closed end_of_input",
+        ],
+    );
+}
+
+#[test]
+fn many_gibibytes() {
+    const STALL: u64 = 5 << 29;
+    let block = vec![b'x'; 1 << 16];
+    let mut pipeline = Pipeline::new(Limits::default(), 1);
+    pipeline.segment(c(-1).syn());
+    pipeline.segment(s(-1).syn().ack(ack_c(0)));
+    let mut position = 0;
+    let mut gaps = Vec::new();
+    for _ in 0..5 {
+        pipeline.segment(c(position as i64).data(&block));
+        position += block.len() as u64;
+        // 2.5 GiB of which nothing was captured.
+        gaps.push(format!("A > {position} gap {STALL} timed_out"));
+        position += STALL;
+        pipeline.segment(c(position as i64).data(&block));
+        pipeline.segment(c(position as i64).data(&block));
+        position += block.len() as u64;
+        (0..5).for_each(|_| pipeline.tick(0));
+    }
+    pipeline.segment(c(position as i64).fin());
+    let mut lines = transcript(&pipeline.out);
+    assert_eq!(lines.pop().unwrap(), format!("A > {position} fin"));
+    lines.retain(|line| line.contains("gap"));
+    assert_eq!(lines, gaps);
+    assert_eq!(pipeline.ledger().bytes.seen, position);
+}
