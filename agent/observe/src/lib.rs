@@ -1,10 +1,60 @@
 //! From a message to an [`Observation`]: which paths its JSON body holds, of which kinds, how often, in which flow.
 //!
-//! **In:** [`pitot_protocols::Message`]. **Out:** [`Observation`], without any payload value.
+//! **In:** [`pitot_protocols::Message`]. **Out:** [`Observation`], without any payload value; or the reason, counted, why
+//! a message cannot be observed ([`Unobserved`]).
+//!
+//! An observation depends on its message and the configuration only, never on what came before: everything an
+//! [`Observer`] remembers is a cache.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use pitot_protocols::message::{Message, Order, Peer, RequestLine, Side};
+//! use pitot_observe::{Limits, Namer, Observer};
+//!
+//! let message = Message {
+//!     side: Side::Request,
+//!     headers: vec![("content-type".into(), "application/json".into())],
+//!     body: br#"{"lines":[{"price":1},{"price":2}]}"#.as_slice().into(),
+//!     client: Peer::Named("shop".into()),
+//!     server: Peer::Named("billing".into()),
+//!     request: Some(Arc::new(RequestLine {
+//!         method: "POST".into(),
+//!         target: "/v1/orders/4711".into(),
+//!         authority: None,
+//!     })),
+//! #   order: Order::default(),
+//! #   t_ns: 1,
+//! #   exchange: "a1".into(),
+//! #   protocol: "http",
+//! #   status: None,
+//! #   incomplete: None,
+//! #   transport: None,
+//! #   instance: None,
+//! };
+//! let mut observer = Observer::new(Limits::default(), Namer::default());
+//! let observation = observer.observe(&message).unwrap();
+//! assert_eq!(&*observation.flow.route, "/v1/orders/{id}");
+//! let shape = observation.shape.unwrap();
+//! let paths: Vec<&str> = shape.entries.iter().map(|entry| &*entry.path).collect();
+//! assert_eq!(paths, ["$", "$.lines", "$.lines[*]", "$.lines[*].price"]);
+//! assert_eq!(observation.counts, [1, 1, 2, 2]);
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod flow;
+pub mod hash;
+pub mod identifier;
+pub mod naming;
+mod observer;
+mod path;
+mod route;
 pub mod shape;
+mod shapes;
+mod tape;
+mod trie;
+mod walk;
 
 pub use flow::FlowKey;
+pub use naming::Namer;
+pub use observer::{Counters, Limits, Observer, Unobserved};
 pub use shape::{Observation, Shape};

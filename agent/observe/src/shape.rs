@@ -24,10 +24,15 @@ pub enum ValueKind {
     Object,
 }
 
+impl ValueKind {
+    /// How many kinds there are.
+    pub const COUNT: usize = 6;
+}
+
 /// A path that occurs in a body with one kind. The same path with two kinds is two entries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// RFC 9535 path, `[*]` for array elements: `$.lines[*].price`.
+    /// RFC 9535 path, `[*]` for array elements, `.*` for members whose name looks like data: `$.lines[*].price`.
     pub path: Arc<str>,
     /// Kind of the value there.
     pub kind: ValueKind,
@@ -35,7 +40,7 @@ pub struct Entry {
     pub parent: Option<u32>,
 }
 
-/// The set of entries of a body, parents before children, in an order that depends on the set only.
+/// The set of entries of a body, sorted by path, then kind: parents come before children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     /// Hash of the entries: the same set has the same hash, in every partition and run.

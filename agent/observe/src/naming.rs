@@ -1,0 +1,182 @@
+//! Workload names (contract, section 4): who a flow's client and server are.
+//!
+//! A pure function of the process record, the peer's address, the Host of the request and the configured rules. In this
+//! order: a rule; the container; the systemd unit; of an interpreter its script; the executable; the command name.
+//! Of a container only its id is known here (the first 12 hex digits, from the cgroup path).
+
+mod cgroup;
+mod rule;
+mod script;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use pitot_common::user::Process;
+
+pub use rule::{AddressRange, InvalidRange, Rule};
+
+/// The name of a peer of which nothing is known.
+pub const EXTERNAL: &str = "external";
+/// The longest name, in characters.
+const LONGEST: usize = 64;
+
+/// Names workloads. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Namer {
+    rules: Arc<[Rule]>,
+}
+
+impl Namer {
+    /// Names by `rules`, the first that matches, and else by what is known of the process.
+    #[must_use]
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { rules: rules.into() }
+    }
+
+    /// The name of a process on this machine.
+    ///
+    /// ```
+    /// use pitot_common::user::{Process, ProcessId};
+    /// use pitot_observe::Namer;
+    ///
+    /// let process = Process {
+    ///     id: ProcessId { pid: 7, start_ns: 1 },
+    ///     comm: "python3".into(),
+    ///     exe: "python3.11".into(),
+    ///     args: vec!["python3".into(), "-u".into(), "/srv/sync.py".into()],
+    ///     cgroup: "/user.slice/user-1000.slice/session-3.scope".into(),
+    /// };
+    /// assert_eq!(&*Namer::default().local(&process), "sync");
+    /// ```
+    #[must_use]
+    pub fn local(&self, process: &Process) -> Arc<str> {
+        let script = script::name(process);
+        if let Some(rule) = self.rules.iter().find(|rule| rule.matches(process, script.as_deref())) {
+            return rule.name.as_str().into();
+        }
+        let name = cgroup::container(&process.cgroup)
+            .or_else(|| cgroup::unit(&process.cgroup))
+            .map(str::to_owned)
+            .or(script)
+            .unwrap_or_else(|| if process.exe.is_empty() { &process.comm } else { &process.exe }.clone());
+        clean(&name).unwrap_or_else(|| EXTERNAL.into())
+    }
+
+    /// The name of a server that is known by its address only: a rule's, or its Host or :authority without port.
+    #[must_use]
+    pub fn remote_server(&self, address: IpAddr, authority: Option<&str>) -> Arc<str> {
+        self.by_address(address).or_else(|| host(authority?)).unwrap_or_else(|| EXTERNAL.into())
+    }
+
+    /// The name of a client that is known by its address only.
+    #[must_use]
+    pub fn remote_client(&self, address: IpAddr) -> Arc<str> {
+        self.by_address(address).unwrap_or_else(|| EXTERNAL.into())
+    }
+
+    fn by_address(&self, address: IpAddr) -> Option<Arc<str>> {
+        let address = address.to_canonical();
+        self.rules.iter().find(|rule| rule.covers(address)).map(|rule| rule.name.as_str().into())
+    }
+}
+
+/// Without characters that could harm where the name is shown, and not too long.
+fn clean(name: &str) -> Option<Arc<str>> {
+    let name: String = name
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() || c.is_whitespace() { '_' } else { c })
+        .take(LONGEST)
+        .collect();
+    (!name.is_empty()).then(|| name.into())
+}
+
+/// The host of an authority (RFC 3986, section 3.2), lower case, without port, brackets and final dot; `None` where it is
+/// no host.
+fn host(authority: &str) -> Option<Arc<str>> {
+    let authority = authority.trim();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?.0,
+        None => authority.split_once(':').map_or(authority, |(host, _port)| host),
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':'));
+    if host.is_empty() || host.len() > 253 || !is_host {
+        return None;
+    }
+    Some(host.to_ascii_lowercase().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pitot_common::user::ProcessId;
+
+    pub(super) fn process(exe: &str, args: &[&str], cgroup: &str) -> Process {
+        Process {
+            id: ProcessId { pid: 1, start_ns: 1 },
+            comm: exe.chars().take(15).collect(),
+            exe: exe.into(),
+            args: args.iter().map(|a| (*a).to_owned()).collect(),
+            cgroup: cgroup.into(),
+        }
+    }
+
+    #[test]
+    fn order_of_local_names() {
+        let id = "0123456789ab".to_owned() + &"cd".repeat(26);
+        let docker = format!("/system.slice/docker-{id}.scope");
+        let check = |exe: &str, args: &[&str], cgroup: &str, expected: &str| {
+            assert_eq!(&*Namer::default().local(&process(exe, args, cgroup)), expected);
+        };
+        check("nginx", &["nginx"], &docker, "0123456789ab");
+        check("python3", &["python3", "sync.py"], "/system.slice/etl.service", "etl");
+        check("python3", &["python3", "sync.py"], "/user.slice/user-1000.slice/session-3.scope", "sync");
+        check("python3", &["python3"], "/", "python3");
+        check("billing", &["/opt/billing", "--port", "1"], "", "billing");
+        check("", &[], "", "external");
+        check("my app\n", &[], "", "my_app");
+        let no_exe = Process { comm: "worker".into(), ..process("", &[], "") };
+        assert_eq!(&*Namer::default().local(&no_exe), "worker");
+    }
+
+    #[test]
+    fn rules_come_first() {
+        let rule = |name: &str| Rule { name: name.into(), ..Rule::default() };
+        let namer = Namer::new(vec![
+            Rule { script: Some("sync*".into()), ..rule("etl") },
+            Rule { exe: Some("nginx".into()), cgroup: Some("*edge*".into()), ..rule("edge") },
+            Rule { address: Some("10.1.0.0/16".parse().unwrap()), ..rule("legacy") },
+            rule("never"),
+        ]);
+        let local =
+            |exe: &str, args: &[&str], cgroup: &str| namer.local(&process(exe, args, cgroup)).to_string();
+        assert_eq!(local("python3", &["python3", "/x/sync_all.py"], "/system.slice/a.service"), "etl");
+        assert_eq!(local("nginx", &["nginx"], "/x/edge-1"), "edge");
+        assert_eq!(local("nginx", &["nginx"], "/x"), "nginx");
+        let remote = |address: &str, host| namer.remote_server(address.parse().unwrap(), host).to_string();
+        assert_eq!(remote("10.1.2.3", Some("pay.example")), "legacy");
+        assert_eq!(remote("::ffff:10.1.2.3", None), "legacy");
+        assert_eq!(remote("10.2.2.3", Some("pay.example")), "pay.example");
+        assert_eq!(&*namer.remote_client("10.1.0.1".parse().unwrap()), "legacy");
+        assert_eq!(&*namer.remote_client("10.2.0.1".parse().unwrap()), "external");
+    }
+
+    #[test]
+    fn hosts() {
+        let check = |authority: &str, expected: &str| {
+            let address = "192.0.2.1".parse().unwrap();
+            assert_eq!(&*Namer::default().remote_server(address, Some(authority)), expected, "{authority}");
+        };
+        check("Pay.Example:8443", "pay.example");
+        check("pay.example.", "pay.example");
+        check("192.0.2.1:80", "192.0.2.1");
+        check("[2001:DB8::1]:80", "2001:db8::1");
+        check("user@pay.example", "pay.example");
+        check("", "external");
+        check(":80", "external");
+        check("a b", "external");
+        check("[::1", "external");
+    }
+}

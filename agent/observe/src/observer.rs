@@ -1,0 +1,417 @@
+//! The [`Observer`]: one per partition of connections.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pitot_common::user::{Process, ProcessId};
+use pitot_protocols::message::{Message, Peer, RequestLine, Side};
+
+use crate::flow::FlowKey;
+use crate::hash;
+use crate::naming::Namer;
+use crate::route;
+use crate::shape::{Observation, Shape};
+use crate::shapes::Shapes;
+use crate::tape::{Parser, Refusal};
+use crate::trie::Trie;
+use crate::walk::{Caps, Overflow, Walker};
+
+/// What an observer may hold. Every cap has a counter in [`Counters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Nesting of a body; a deeper one is [`Unobserved::TooDeep`].
+    pub depth: usize,
+    /// Values and names in a body; more is [`Unobserved::TooManyNodes`].
+    pub nodes: usize,
+    /// Distinct (path, kind) entries of a body; more is [`Unobserved::TooManyPaths`].
+    pub paths: usize,
+    /// Distinct paths remembered of a flow; beyond, they are forgotten ([`Counters::forgotten_paths`]) and learned anew.
+    pub flow_paths: usize,
+    /// Shapes remembered of a flow; beyond, they are forgotten ([`Counters::forgotten_shapes`]) and built anew.
+    pub flow_shapes: usize,
+    /// Flows remembered; beyond, the least recently seen is forgotten ([`Counters::forgotten_flows`]).
+    pub flows: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 128,
+            nodes: 4_000_000,
+            paths: 4_096,
+            flow_paths: 16_384,
+            flow_shapes: 512,
+            flows: 1_024,
+        }
+    }
+}
+
+/// Why a message cannot be observed. Such a message is never learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unobserved {
+    /// It was not captured whole.
+    #[error("the message is incomplete")]
+    Incomplete,
+    /// A response whose request is not known: it has no flow.
+    #[error("the request is not known")]
+    NoRequest,
+    /// Declared to be JSON, and is not.
+    #[error("the body is not JSON")]
+    InvalidJson,
+    /// Nested deeper than [`Limits::depth`].
+    #[error("the body is nested too deeply")]
+    TooDeep,
+    /// More values than [`Limits::nodes`].
+    #[error("the body holds too many values")]
+    TooManyNodes,
+    /// More entries than [`Limits::paths`].
+    #[error("the body holds too many distinct paths")]
+    TooManyPaths,
+    /// JSON that the parser refuses; no such text is known.
+    #[error("the body is JSON that the parser refuses")]
+    Unsupported,
+}
+
+impl Unobserved {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::Incomplete,
+        Self::NoRequest,
+        Self::InvalidJson,
+        Self::TooDeep,
+        Self::TooManyNodes,
+        Self::TooManyPaths,
+        Self::Unsupported,
+    ];
+
+    /// The name used in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::NoRequest => "no_request",
+            Self::InvalidJson => "invalid_json",
+            Self::TooDeep => "too_deep",
+            Self::TooManyNodes => "too_many_nodes",
+            Self::TooManyPaths => "too_many_paths",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl From<Refusal> for Unobserved {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid => Self::InvalidJson,
+            Refusal::TooDeep => Self::TooDeep,
+            Refusal::Unsupported => Self::Unsupported,
+        }
+    }
+}
+
+impl From<Overflow> for Unobserved {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Nodes => Self::TooManyNodes,
+            Overflow::Paths => Self::TooManyPaths,
+        }
+    }
+}
+
+/// What an observer did, since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Observations with a shape.
+    pub shaped: u64,
+    /// Observations without: no body, or not JSON by its content type.
+    pub shapeless: u64,
+    /// Messages not observed, by the position of the reason in [`Unobserved::ALL`].
+    pub unobserved: [u64; Unobserved::ALL.len()],
+    /// Observed messages in which an object has a name twice. The last one was taken.
+    pub duplicate_keys: u64,
+    /// Flows, paths and shapes that were forgotten because of a cap.
+    pub forgotten_flows: u64,
+    /// See [`Counters::forgotten_flows`].
+    pub forgotten_paths: u64,
+    /// See [`Counters::forgotten_flows`].
+    pub forgotten_shapes: u64,
+}
+
+/// What is remembered of a flow.
+struct Flow {
+    /// Its key in [`Flows::places`].
+    name: Box<str>,
+    key: Arc<FlowKey>,
+    trie: Trie,
+    shapes: Shapes,
+    /// Number of the last message, for eviction.
+    last: u64,
+}
+
+/// Turns messages into observations. Never fails on traffic; see the crate's documentation.
+pub struct Observer {
+    limits: Limits,
+    namer: Namer,
+    names: HashMap<ProcessId, Arc<str>>,
+    parser: Parser,
+    walker: Walker,
+    flows: Flows,
+    messages: u64,
+    counters: Counters,
+}
+
+/// Processes whose names are remembered.
+const NAMES: usize = 4_096;
+
+impl Observer {
+    /// An observer that knows nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits, namer: Namer) -> Self {
+        Self {
+            limits,
+            namer,
+            names: HashMap::new(),
+            parser: Parser::new(limits.depth),
+            walker: Walker::default(),
+            flows: Flows::default(),
+            messages: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Observes one message.
+    ///
+    /// # Errors
+    /// The reason why it cannot be observed, which is also counted.
+    pub fn observe(&mut self, message: &Message) -> Result<Observation, Unobserved> {
+        let observed = self.try_observe(message);
+        match &observed {
+            Ok(observation) if observation.shape.is_some() => self.counters.shaped += 1,
+            Ok(_) => self.counters.shapeless += 1,
+            Err(reason) => {
+                let at = Unobserved::ALL.iter().position(|r| r == reason);
+                if let Some(count) = at.and_then(|at| self.counters.unobserved.get_mut(at)) {
+                    *count += 1;
+                }
+            }
+        }
+        observed
+    }
+
+    fn try_observe(&mut self, message: &Message) -> Result<Observation, Unobserved> {
+        if !message.is_complete() {
+            return Err(Unobserved::Incomplete);
+        }
+        let request = message.request.as_deref().ok_or(Unobserved::NoRequest)?;
+        self.messages += 1;
+        let names = [self.client_name(message), self.server_name(message, request)];
+        let Self { limits, parser, walker, flows, counters, .. } = self;
+        let Some(flow) = flows.of(message, request, names, *limits, counters) else {
+            return Err(Unobserved::NoRequest);
+        };
+        flow.last = self.messages;
+        let (shape, counts) = match json_body(message) {
+            Body::None => (None, Vec::new()),
+            Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
+            Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
+                Err(Unobserved::InvalidJson) => (None, Vec::new()),
+                counted => counted?,
+            },
+        };
+        Ok(Observation {
+            order: message.order,
+            t_ns: message.t_ns,
+            exchange: Arc::clone(&message.exchange),
+            conn: connection(message),
+            flow: Arc::clone(&flow.key),
+            shape,
+            counts,
+            body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn client_name(&mut self, message: &Message) -> Arc<str> {
+        match &message.client {
+            Peer::Named(name) => Arc::clone(name),
+            Peer::Local(process) => self.process_name(process),
+            Peer::Address(address) => self.namer.remote_client(address.ip()),
+        }
+    }
+
+    fn server_name(&mut self, message: &Message, request: &RequestLine) -> Arc<str> {
+        match &message.server {
+            Peer::Named(name) => Arc::clone(name),
+            Peer::Local(process) => self.process_name(process),
+            Peer::Address(address) => self.namer.remote_server(address.ip(), request.authority.as_deref()),
+        }
+    }
+
+    fn process_name(&mut self, process: &Process) -> Arc<str> {
+        if let Some(name) = self.names.get(&process.id) {
+            return Arc::clone(name);
+        }
+        if self.names.len() >= NAMES {
+            self.names.clear(); // A name is found again: it is a pure function of the process.
+        }
+        let name = self.namer.local(process);
+        self.names.insert(process.id, Arc::clone(&name));
+        name
+    }
+}
+
+impl Flow {
+    fn new(key: FlowKey, name: Box<str>, limits: Limits) -> Self {
+        Self { name, key: Arc::new(key), trie: Trie::new(), shapes: Shapes::new(limits.flow_shapes), last: 0 }
+    }
+
+    fn count(
+        &mut self,
+        body: &[u8],
+        parser: &mut Parser,
+        walker: &mut Walker,
+        counters: &mut Counters,
+        limits: Limits,
+    ) -> Result<(Option<Arc<Shape>>, Vec<u32>), Unobserved> {
+        if self.trie.len() > limits.flow_paths || self.trie.is_exhausted() {
+            counters.forgotten_paths += self.trie.len() as u64;
+            self.trie.clear();
+            self.shapes.clear();
+        }
+        let caps = Caps { nodes: limits.nodes, paths: limits.paths };
+        let trie = &mut self.trie;
+        let replaced = parser.parse(body, |tape| walker.walk(tape, trie, caps))??;
+        counters.duplicate_keys += u64::from(replaced > 0);
+        let (shape, counts, forgotten) = self.shapes.of(&self.trie);
+        counters.forgotten_shapes += forgotten as u64;
+        Ok((Some(shape), counts))
+    }
+}
+
+/// The flows of an observer.
+#[derive(Default)]
+struct Flows {
+    places: HashMap<Box<str>, usize>,
+    flows: Vec<Flow>,
+    /// The key of the message at hand.
+    scratch: String,
+}
+
+impl Flows {
+    /// The flow of a message, found without allocating where it is known.
+    fn of(
+        &mut self,
+        message: &Message,
+        request: &RequestLine,
+        [client, server]: [Arc<str>; 2],
+        limits: Limits,
+        counters: &mut Counters,
+    ) -> Option<&mut Flow> {
+        let scratch = &mut self.scratch;
+        let method = route::method(&request.method);
+        let status_class = status_class(message);
+        scratch.clear();
+        route::push_route(scratch, &request.target);
+        let route_len = scratch.len();
+        let side = if message.side == Side::Request { "request" } else { "response" };
+        for part in [side, method, message.protocol, &client, &server] {
+            scratch.push('\0');
+            scratch.extend(part.chars().filter(|c| *c != '\0'));
+        }
+        scratch.push('\0');
+        scratch.extend(status_class.map(|class| char::from(b'0' + class)));
+        let place = match self.places.get(scratch.as_str()) {
+            Some(place) => *place,
+            None => {
+                let key = FlowKey {
+                    client,
+                    server,
+                    protocol: message.protocol,
+                    method: method.into(),
+                    route: scratch.get(..route_len).unwrap_or_default().into(),
+                    operation: None,
+                    side: message.side,
+                    status_class,
+                };
+                let name: Box<str> = scratch.as_str().into();
+                self.add(Flow::new(key, name, limits), limits, counters)
+            }
+        };
+        self.flows.get_mut(place)
+    }
+
+    /// Adds a flow, in the place of the one seen least recently where there is no room.
+    fn add(&mut self, flow: Flow, limits: Limits, counters: &mut Counters) -> usize {
+        let name = flow.name.clone();
+        let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.last);
+        let place = match oldest {
+            Some((place, oldest)) if self.places.len() >= limits.flows => {
+                counters.forgotten_flows += 1;
+                self.places.remove(&oldest.name);
+                *oldest = flow;
+                place
+            }
+            _ => {
+                self.flows.push(flow);
+                self.flows.len() - 1
+            }
+        };
+        self.places.insert(name, place);
+        place
+    }
+}
+
+fn status_class(message: &Message) -> Option<u8> {
+    let status = message.status.filter(|_| message.side == Side::Response)?;
+    u8::try_from(status / 100).ok().filter(|class| (1..=9).contains(class))
+}
+
+/// What is known of a body before it is parsed.
+enum Body<'a> {
+    /// Empty, or of another content type.
+    None,
+    /// JSON by its content type.
+    Declared(&'a [u8]),
+    /// Without a content type, and beginning like an object or array: RFC 9110, section 8.3, lets the recipient look.
+    Guessed(&'a [u8]),
+}
+
+fn json_body(message: &Message) -> Body<'_> {
+    let body = &message.body[..];
+    match (message.header("content-type"), body.trim_ascii_start().first()) {
+        (Some(content_type), Some(_)) if is_json_type(content_type) => Body::Declared(body),
+        (None, Some(b'{' | b'[')) => Body::Guessed(body),
+        _ => Body::None,
+    }
+}
+
+/// `application/json`, `text/json`, or a type with the suffix `+json` (RFC 6839).
+fn is_json_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let ends_with = |end: &str| {
+        essence
+            .len()
+            .checked_sub(end.len())
+            .and_then(|at| essence.get(at..))
+            .is_some_and(|e| e.eq_ignore_ascii_case(end))
+    };
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.eq_ignore_ascii_case("text/json")
+        || ends_with("+json")
+}
+
+/// What tells senders apart: the connection, else the instance, else 0.
+fn connection(message: &Message) -> u64 {
+    match (&message.transport, &message.instance) {
+        (Some(transport), _) => u64::from_str_radix(&transport.conn, 16)
+            .unwrap_or_else(|_| hash::fixed64(transport.conn.as_bytes())),
+        (None, Some(instance)) => hash::fixed64(instance.as_bytes()),
+        (None, None) => message.order.conn,
+    }
+}

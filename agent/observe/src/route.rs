@@ -1,0 +1,101 @@
+//! From a request target to a route, and from a method as sent to one that may name a flow.
+
+use crate::identifier::looks_like_data;
+
+/// The longest route, in bytes, and the most segments; what follows is cut and shown as `{rest}`.
+const LONGEST: usize = 256;
+const MOST_SEGMENTS: usize = 24;
+/// The longest method that names a flow.
+const LONGEST_METHOD: usize = 16;
+
+/// Appends the route of `target` (RFC 9112, section 3.2): its path without query, each segment that looks like data as
+/// `{id}`, percent-escapes kept. A target without a path (`*`, or the authority of a CONNECT) gives `*`.
+pub(crate) fn push_route(route: &mut String, target: &str) {
+    let Some(path) = path_of(target) else {
+        route.push('*');
+        return;
+    };
+    let start = route.len();
+    for (i, segment) in path.split('/').skip(1).enumerate() {
+        if i >= MOST_SEGMENTS || route.len() - start + segment.len().min(64) >= LONGEST {
+            route.push_str("/{rest}");
+            break;
+        }
+        route.push('/');
+        if is_folded(segment) {
+            route.push_str("{id}");
+        } else {
+            route.extend(segment.chars().filter(|c| !c.is_control()));
+        }
+    }
+}
+
+fn is_folded(segment: &str) -> bool {
+    looks_like_data(segment) || segment.contains("%40")
+}
+
+/// The path of a target in origin or absolute form.
+fn path_of(target: &str) -> Option<&str> {
+    let path = if target.starts_with('/') {
+        target
+    } else {
+        let (_scheme, rest) = target.split_once("://")?;
+        rest.find(['/', '?', '#']).and_then(|i| rest.get(i..)).unwrap_or("/")
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    Some(if path.is_empty() { "/" } else { path })
+}
+
+/// The method where it is an upper-case token (methods are case-sensitive, RFC 9110, section 9.1), else `_OTHER` as
+/// OpenTelemetry's HTTP conventions have it: whoever sends nonsense makes one flow.
+pub(crate) fn method(method: &str) -> &str {
+    let is_token = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+        && method.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+    if is_token && method.len() <= LONGEST_METHOD { method } else { "_OTHER" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes() {
+        let check = |target: &str, expected: &str| {
+            let mut route = String::new();
+            push_route(&mut route, target);
+            assert_eq!(route, expected, "{target}");
+        };
+        check("/", "/");
+        check("/v1/orders?dry=0", "/v1/orders");
+        check("/v1/orders/4711/lines/3#x", "/v1/orders/{id}/lines/{id}");
+        check("/v1/orders/", "/v1/orders/");
+        check("//x", "//x");
+        check("/u/6f1c2e9a-7b1d-4c55-9a53-0b7a3d1f2c44", "/u/{id}");
+        check("/commit/deadbee1", "/commit/{id}");
+        check("/cafe/deadbeef", "/cafe/deadbeef");
+        check("/mail/ann@example.org", "/mail/{id}");
+        check("/mail/ann%40example.org", "/mail/{id}");
+        check("/a%20b/c", "/a%20b/c");
+        check("http://shop.example/v2/x?y", "/v2/x");
+        check("http://shop.example", "/");
+        check("http://shop.example?y", "/");
+        check("*", "*");
+        check("shop.example:443", "*");
+        check("", "*");
+        check(&format!("/{}", "x".repeat(65)), "/{id}");
+        check(&"/a".repeat(30), &format!("{}/{{rest}}", "/a".repeat(24)));
+    }
+
+    #[test]
+    fn methods() {
+        let check = |sent: &str, expected: &str| assert_eq!(method(sent), expected);
+        check("GET", "GET");
+        check("PROPFIND", "PROPFIND");
+        check("VERSION-CONTROL", "VERSION-CONTROL");
+        check("get", "_OTHER");
+        check("", "_OTHER");
+        check("-", "_OTHER");
+        check("G T", "_OTHER");
+        check("AAAAAAAAAAAAAAAAA", "_OTHER");
+    }
+}

@@ -1,0 +1,302 @@
+//! What an observer sees of a body, held against a plain walk over serde_json's values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pitot_observe::identifier::looks_like_data;
+use pitot_observe::shape::ValueKind;
+use pitot_observe::{Limits, Namer, Observation, Observer, Unobserved};
+use pitot_protocols::message::{Incomplete, Message, Order, Peer, RequestLine, Side};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn message(target: &str, content_type: Option<&str>, body: &[u8]) -> Message {
+    Message {
+        order: Order::default(),
+        t_ns: 1,
+        exchange: "a1".into(),
+        side: Side::Request,
+        protocol: "http",
+        request: Some(Arc::new(RequestLine {
+            method: "POST".into(),
+            target: target.into(),
+            authority: None,
+        })),
+        status: None,
+        headers: content_type.map(|c| ("content-type".to_owned(), c.to_owned())).into_iter().collect(),
+        body: bytes::Bytes::copy_from_slice(body),
+        incomplete: None,
+        client: Peer::Named("shop".into()),
+        server: Peer::Named("billing".into()),
+        transport: None,
+        instance: None,
+    }
+}
+
+fn json(body: &str) -> Message {
+    message("/v1/orders", Some("application/json"), body.as_bytes())
+}
+
+fn observer() -> Observer {
+    Observer::new(Limits::default(), Namer::default())
+}
+
+/// `path kind count`, by path and kind.
+fn lines(observation: &Observation) -> Vec<String> {
+    let shape = observation.shape.as_ref().expect("a shape");
+    assert_eq!(shape.entries.len(), observation.counts.len());
+    let line = |(entry, count): (&pitot_observe::shape::Entry, &u32)| {
+        format!("{} {:?} {count}", entry.path, entry.kind)
+    };
+    shape.entries.iter().zip(&observation.counts).map(line).collect()
+}
+
+/// Every parent is an earlier entry, an object or array, and its path is the child's without the last step.
+fn assert_parents(observation: &Observation) {
+    let entries = &observation.shape.as_ref().expect("a shape").entries;
+    for (i, entry) in entries.iter().enumerate() {
+        match entry.parent {
+            None => assert_eq!(&*entry.path, "$"),
+            Some(parent) => {
+                let parent_entry = &entries[parent as usize];
+                assert!((parent as usize) < i);
+                let step = entry.path.strip_prefix(&*parent_entry.path).expect("a longer path");
+                let expected = if step == "[*]" { ValueKind::Array } else { ValueKind::Object };
+                assert_eq!(parent_entry.kind, expected, "{}", entry.path);
+            }
+        }
+    }
+}
+
+/// The same by a plain recursive walk.
+fn oracle(value: &Value) -> Vec<String> {
+    fn walk(value: &Value, path: &str, counts: &mut BTreeMap<(String, ValueKind), u32>) {
+        let kind = match value {
+            Value::Null => ValueKind::Null,
+            Value::Bool(_) => ValueKind::Boolean,
+            Value::Number(_) => ValueKind::Number,
+            Value::String(_) => ValueKind::String,
+            Value::Array(_) => ValueKind::Array,
+            Value::Object(_) => ValueKind::Object,
+        };
+        *counts.entry((path.to_owned(), kind)).or_default() += 1;
+        match value {
+            Value::Array(elements) => elements.iter().for_each(|e| walk(e, &format!("{path}[*]"), counts)),
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+                    let step = match name {
+                        name if looks_like_data(name) => ".*".to_owned(),
+                        name if plain => format!(".{name}"),
+                        name => format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'")),
+                    };
+                    walk(value, &format!("{path}{step}"), counts);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut counts = BTreeMap::new();
+    walk(value, "$", &mut counts);
+    counts.iter().map(|((path, kind), count)| format!("{path} {kind:?} {count}")).collect()
+}
+
+#[test]
+fn bodies() {
+    let check = |body: &str, expected: &[&str]| {
+        assert_eq!(lines(&observer().observe(&json(body)).unwrap()), expected)
+    };
+    check("{}", &["$ Object 1"]);
+    check("3", &["$ Number 1"]);
+    check("[]", &["$ Array 1"]);
+    check(r#"[1,2.5,null,"x"]"#, &["$ Array 1", "$[*] Null 1", "$[*] Number 2", "$[*] String 1"]);
+    check(r#"{"b":1e999,"a":{"c":null}}"#, &["$ Object 1", "$.a Object 1", "$.a.c Null 1", "$.b Number 1"]);
+    check(
+        r#"{"labels":{"ann@example.org":1,"4711":2,"x":true}}"#,
+        &["$ Object 1", "$.labels Object 1", "$.labels.* Number 2", "$.labels.x Boolean 1"],
+    );
+    check(r#"{"":1,"*":2}"#, &["$ Object 1", "$[''] Number 1", "$['*'] Number 1"]);
+    check(
+        r#"[[1],[[2]]]"#,
+        &["$ Array 1", "$[*] Array 2", "$[*][*] Number 1", "$[*][*] Array 1", "$[*][*][*] Number 1"],
+    );
+}
+
+#[test]
+fn of_duplicate_keys_the_last_one_counts() {
+    let check = |body: &str, expected: &[&str]| {
+        let mut observer = observer();
+        assert_eq!(lines(&observer.observe(&json(body)).unwrap()), expected);
+        assert_eq!(observer.counters().duplicate_keys, 1, "{body}");
+    };
+    check(r#"{"a":1,"a":"x"}"#, &["$ Object 1", "$.a String 1"]);
+    check(
+        r#"{"a":{"b":1,"c":[1]},"d":1,"a":null,"a":true}"#,
+        &["$ Object 1", "$.a Boolean 1", "$.d Number 1"],
+    );
+    check(
+        r#"[{"a":1},{"a":1,"a":2},{"a":{"b":1,"b":2}}]"#,
+        &["$ Array 1", "$[*] Object 3", "$[*].a Number 2", "$[*].a Object 1", "$[*].a.b Number 1"],
+    );
+}
+
+#[test]
+fn content_types() {
+    let check = |content_type: Option<&str>, body: &str, expected: Result<bool, Unobserved>| {
+        let observed = observer().observe(&message("/", content_type, body.as_bytes()));
+        assert_eq!(observed.map(|o| o.shape.is_some()), expected, "{content_type:?} {body}");
+    };
+    check(Some("application/json"), "{}", Ok(true));
+    check(Some("Application/JSON; charset=utf-8"), "{}", Ok(true));
+    check(Some("application/problem+json"), "{}", Ok(true));
+    check(Some("text/json"), "{}", Ok(true));
+    check(Some("application/json"), "", Ok(false));
+    check(Some("application/json"), " \n", Ok(false));
+    check(Some("application/json"), "{", Err(Unobserved::InvalidJson));
+    check(Some("text/html"), "{}", Ok(false));
+    check(Some("application/x-ndjson"), "{}\n{}", Ok(false));
+    check(None, " {}", Ok(true));
+    check(None, "{x}", Ok(false));
+    check(None, "hello", Ok(false));
+}
+
+#[test]
+fn what_cannot_be_observed_is_counted() {
+    let limits = Limits { depth: 4, nodes: 50, paths: 8, ..Limits::default() };
+    let check = |message: &Message, expected: Unobserved| {
+        let mut observer = Observer::new(limits, Namer::default());
+        assert_eq!(observer.observe(message).unwrap_err(), expected);
+        let at = Unobserved::ALL.iter().position(|r| *r == expected).unwrap();
+        assert_eq!(observer.counters().unobserved[at], 1);
+    };
+    check(&Message { incomplete: Some(Incomplete::Gap), ..json("{}") }, Unobserved::Incomplete);
+    check(&Message { request: None, ..json("{}") }, Unobserved::NoRequest);
+    check(&json("[[[[[]]]]]"), Unobserved::TooDeep);
+    check(&json(&format!("[{}1]", "1,".repeat(50))), Unobserved::TooManyNodes);
+    check(&json(r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}"#), Unobserved::TooManyPaths);
+    check(&json("nope"), Unobserved::InvalidJson);
+}
+
+/// Caps change what is remembered, never what is observed.
+#[test]
+fn forgetting_changes_no_observation() {
+    let limits = Limits { flow_paths: 4, flow_shapes: 2, flows: 2, ..Limits::default() };
+    let mut small = Observer::new(limits, Namer::default());
+    let mut large = observer();
+    for i in 0..200_u32 {
+        let body = format!(r#"{{"a":1,"k{}x":[{{"b{}y":null}}]}}"#, i % 7, i % 5);
+        let message = message(&format!("/r{}", i / 20 % 3), Some("application/json"), body.as_bytes());
+        let (a, b) = (small.observe(&message).unwrap(), large.observe(&message).unwrap());
+        assert_eq!(a.flow, b.flow);
+        assert_eq!(a.shape, b.shape);
+        assert_eq!(a.counts, b.counts);
+    }
+    assert!(small.counters().forgotten_flows > 0 && small.counters().forgotten_paths > 0);
+    assert_eq!(large.counters().forgotten_flows + large.counters().forgotten_paths, 0);
+}
+
+#[test]
+fn a_known_shape_is_shared() {
+    let mut observer = observer();
+    let first = observer.observe(&json(r#"{"a":1,"b":[1]}"#)).unwrap();
+    let second = observer.observe(&json(r#"{"b":[2,3],"a":5}"#)).unwrap();
+    assert!(Arc::ptr_eq(&first.shape.unwrap(), &second.shape.unwrap()));
+    assert!(Arc::ptr_eq(&first.flow, &second.flow));
+    assert_eq!(second.counts, [1, 1, 1, 2]);
+}
+
+#[test]
+fn flows_differ_by_what_the_contract_says() {
+    let mut observer = observer();
+    let request = json("{}");
+    let response = Message { side: Side::Response, status: Some(404), ..json("{}") };
+    let key = |observer: &mut Observer, message: &Message| observer.observe(message).unwrap().flow;
+    assert_eq!(key(&mut observer, &request).status_class, None);
+    assert_eq!(key(&mut observer, &response).status_class, Some(4));
+    assert_eq!(key(&mut observer, &response).side, Side::Response);
+    let unnamed = Message { server: Peer::Address("192.0.2.1:80".parse().unwrap()), ..json("{}") };
+    assert_eq!(&*key(&mut observer, &unnamed).server, "external");
+}
+
+/// Any JSON value, with few names so that paths repeat.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z\\\\\"é]{0,6}".prop_map(Value::from),
+    ];
+    let name = prop_oneof![
+        "[a-d]".prop_map(String::from),
+        Just("x-y".to_owned()),
+        Just("it's".to_owned()),
+        Just("a\\b".to_owned()),
+        Just(String::new()),
+        Just("*".to_owned()),
+        "[0-9]{1,3}",
+        Just("ann@example.org".to_owned()),
+    ];
+    leaf.prop_recursive(5, 60, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            vec((name.clone(), inner), 0..6).prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// `value` as text, members in an order that `seed` tells.
+fn shuffled(value: &Value, seed: u64) -> String {
+    match value {
+        Value::Array(elements) => {
+            let parts: Vec<String> = elements.iter().map(|e| shuffled(e, seed)).collect();
+            format!("[{}]", parts.join(" ,"))
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| {
+                pitot_observe::hash::mix(pitot_observe::hash::fixed64(name.as_bytes()) ^ seed)
+            });
+            let parts: Vec<String> = members
+                .iter()
+                .map(|(name, v)| format!("{}: {}", Value::from(name.as_str()), shuffled(v, seed)))
+                .collect();
+            format!("{{{}}}", parts.join(","))
+        }
+        value => value.to_string(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_plain_walk(values in vec(any_json(), 1..8)) {
+        let mut observer = observer();
+        for value in &values {
+            let observation = observer.observe(&json(&value.to_string())).unwrap();
+            prop_assert_eq!(lines(&observation), oracle(value));
+            assert_parents(&observation);
+        }
+    }
+
+    #[test]
+    fn member_order_does_not_matter(value in any_json(), seed in any::<u64>()) {
+        let mut one = observer();
+        let a = one.observe(&json(&value.to_string())).unwrap();
+        let b = one.observe(&json(&shuffled(&value, seed))).unwrap();
+        let elsewhere = observer().observe(&json(&shuffled(&value, !seed))).unwrap();
+        prop_assert_eq!(&a.shape, &b.shape);
+        prop_assert_eq!(&a.shape, &elsewhere.shape);
+        prop_assert_eq!(a.counts, b.counts);
+    }
+
+    #[test]
+    fn any_bytes_are_taken(body in vec(any::<u8>(), 0..200)) {
+        let mut observer = observer();
+        let valid = std::str::from_utf8(&body).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+        let blank = body.trim_ascii().is_empty();
+        let observed = observer.observe(&message("/", Some("application/json"), &body));
+        prop_assert_eq!(observed.is_ok(), valid || blank);
+    }
+}
