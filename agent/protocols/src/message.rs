@@ -37,6 +37,23 @@ pub struct RequestLine {
     pub authority: Option<String>,
 }
 
+impl RequestLine {
+    /// The authority is that of the target where it has one (absolute-form, or CONNECT's: RFC 9112, section 3.2), else the Host
+    /// field. `headers` have names in lower case.
+    #[must_use]
+    pub fn new(method: String, target: String, headers: &[(String, String)]) -> Self {
+        let in_target = match target.split_once("://") {
+            Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                rest.split(['/', '?', '#']).next().map(str::to_owned)
+            }
+            _ if method == "CONNECT" => Some(target.clone()),
+            _ => None,
+        };
+        let host = || headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone());
+        Self { authority: in_target.or_else(host), method, target }
+    }
+}
+
 /// One end of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -73,6 +90,25 @@ pub enum Incomplete {
 }
 
 impl Incomplete {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Gap,
+        Self::UnprovenStart,
+        Self::UnprovenEnd,
+        Self::Truncated,
+        Self::AmbiguousFraming,
+        Self::RequestNotSeen,
+        Self::TooLarge,
+        Self::Encoding,
+        Self::Declared,
+    ];
+
+    /// The reason with this name ([`Incomplete::as_str`]), if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// The name used in ledgers and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
