@@ -30,7 +30,7 @@ pub(crate) fn venv() -> PathBuf {
 
 /// `PATH` with the test tools' environment and cargo's own programs first, and the system's
 /// administrative programs (nginx, ip, nft), which an ordinary user's `PATH` may lack, last.
-fn search_path() -> OsString {
+pub(crate) fn search_path() -> OsString {
     let mut dirs = vec![venv().join("bin")];
     let home = env::var_os("HOME").map(PathBuf::from);
     dirs.extend(

@@ -28,7 +28,9 @@ fn end_to_end(tally: &mut Tally) -> Result<()> {
     let mut command = cargo_test(&["-p", "pitot-e2e"]);
     if !prefix.is_empty() {
         eprintln!("test: sudo is used to load Pitot's programs into the kernel during the end-to-end tests");
-        command.env(runner_variable(), "sudo -E");
+        // sudo sets a search path of its own, on which the test tools are not.
+        let path = process::search_path();
+        command.env(runner_variable(), format!("sudo -E env PATH={}", path.to_string_lossy()));
     }
     part(tally, "end to end", command)
 }
@@ -37,6 +39,7 @@ fn cargo_test(selection: &[&str]) -> Command {
     let mut command = process::cargo(&["test", "--no-fail-fast"]);
     command.args(selection).args(["--", "--show-output"]);
     command.env("PITOT_BIN", process::target_dir().join("release/pitot"));
+    command.env("PITOT_PYTHON", process::venv().join("bin/python3"));
     if let Some(rotel) = tools::rotel() {
         command.env("PITOT_ROTEL", rotel);
     }

@@ -1,0 +1,32 @@
+//! `bench`: what Pitot costs, by the method of `docs/benchmarks.md`. Prints; a person compares.
+
+mod detect;
+mod overhead;
+mod rounds;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(clap::Args)]
+#[command(after_help = "Example: cargo xtask bench overhead --rounds 5 --seconds 3")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Messages a second through parse, observe and drift on one core, beside a bare tape parse of the same bytes
+    Detect,
+    /// Requests a second of nginx without and with the agent
+    Overhead(overhead::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    match &args.what {
+        What::Detect => detect::run(),
+        What::Overhead(args) => overhead::run(args),
+    }
+}
