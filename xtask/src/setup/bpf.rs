@@ -37,6 +37,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 const WHY_COMPILER: &str = "compiles the kernel part: rustc with the sources of its own `core`";
+const WHY_NAMED: &str = "PITOT_BPF_TOOLCHAIN names it to compile the kernel part";
 const WHY_LINKER: &str = "links the kernel part into one eBPF object";
 
 /// The toolchain that builds the kernel part here, as `cargo +NAME` takes it; empty for the system's cargo
@@ -91,6 +92,14 @@ pub(super) fn missing() -> Vec<Missing> {
     let linker = linker();
     if compiler && linker {
         return Vec::new();
+    }
+    if let (false, Ok(name)) = (compiler, std::env::var("PITOT_BPF_TOOLCHAIN")) {
+        let fix = "unset it, or name a toolchain that has rust-src and an LLVM no newer than bpf-linker's";
+        return vec![Missing {
+            what: format!("toolchain `{name}`"),
+            why: WHY_NAMED,
+            fix: Fix::ByHand(fix.into()),
+        }];
     }
     if debian() {
         return by_packages(compiler, linker);

@@ -111,7 +111,10 @@ fn missing(purposes: &[Purpose]) -> Vec<Missing> {
 fn run_all(what: &str, mut commands: Vec<Command>) -> Result<()> {
     for command in &mut commands {
         process::run(command).with_context(|| {
-            format!("setup could not get {what}; to see why, run by hand:\n  {}", by_hand(command))
+            let by_hand = by_hand(command);
+            format!(
+                "setup could not get {what}; its own words are above. To try by hand:\n  {by_hand}\nIn short"
+            )
         })?;
     }
     Ok(())
@@ -119,10 +122,16 @@ fn run_all(what: &str, mut commands: Vec<Command>) -> Result<()> {
 
 /// The command with the environment it needs, as a person would type it.
 fn by_hand(command: &Command) -> String {
-    let env = command.get_envs().filter(|(name, _)| name.to_string_lossy().contains("LLVM")).filter_map(
-        |(name, value)| Some(format!("{}={} ", name.to_string_lossy(), value?.to_string_lossy())),
-    );
-    env.chain([process::shown(command)]).collect()
+    let mut typed = String::new();
+    for (name, value) in command.get_envs() {
+        let (name, value) = (name.to_string_lossy(), value.unwrap_or_default().to_string_lossy());
+        if name == "LLVM_PREFIX" {
+            typed.push_str(&format!("PATH={value}/bin:$PATH {name}={value} "));
+        } else if name.starts_with("LLVM") {
+            typed.push_str(&format!("{name}={value} "));
+        }
+    }
+    typed + &process::shown(command)
 }
 
 /// What was just installed must now be found: an installation that changed nothing is an error here, not
