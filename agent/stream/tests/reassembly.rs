@@ -156,6 +156,28 @@ fn a_lost_tail_is_known_by_its_acknowledgement() {
 }
 
 #[test]
+fn the_acknowledgement_of_a_fin_is_not_one_of_a_byte() {
+    let mut steps = handshake();
+    steps.extend([
+        Step::Seg(c(0).data("ab")),
+        Step::Seg(s(0).data("x").ack(ack_c(3))),
+        Step::Tick,
+        Step::Tick,
+    ]);
+    let mut late = handshake();
+    late.extend([
+        Step::Seg(c(0).data("ab")),
+        Step::Seg(s(0).data("x").ack(ack_c(3))),
+        Step::Tick,
+        Step::Tick,
+    ]);
+    late.push(Step::Seg(c(2).fin()));
+    let expected = ["A open TT", "A > 0 \"ab\"", "A < 0 \"x\"", "A closed end_of_input"];
+    run(small(), steps, &expected);
+    run(small(), late, &["A open TT", "A > 0 \"ab\"", "A < 0 \"x\"", "A > 2 fin", "A closed end_of_input"]);
+}
+
+#[test]
 fn a_hole_nobody_acknowledged_times_out() {
     let mut steps = handshake();
     steps.push(Step::Seg(c(2).data("cd")));

@@ -153,7 +153,7 @@ impl Half {
 
     /// Declares every hole below what is known to have been sent: nothing more will come.
     pub(super) fn flush(&mut self, reason: &'static str, sink: &mut Sink<'_>) {
-        self.give_up(self.acked, NOT_CAPTURED, sink);
+        self.give_up(self.acked_data(), NOT_CAPTURED, sink);
         self.give_up(self.known().max(self.sent), reason, sink);
         self.end_if_reached(sink);
         (self.hole, self.acked_hole) = (None, None);
@@ -280,6 +280,13 @@ impl Half {
         self.held.end().unwrap_or(0).max(self.fin.unwrap_or(0))
     }
 
+    /// Where the receiver has everything before. One position more than was ever sent is a FIN that was not captured
+    /// (yet), not a byte.
+    fn acked_data(&self) -> u64 {
+        let sent = self.sent.max(self.next);
+        if self.fin.is_none() && self.acked == sent + 1 { sent } else { self.acked }
+    }
+
     fn update_waits(&mut self, seq: u64) {
         let next = self.next;
         let renew = |wait: &mut Option<Wait>, upto: u64| {
@@ -289,7 +296,7 @@ impl Half {
                 *wait = Some(Wait { since: seq, ticks: 0, upto });
             }
         };
-        let (known, acked) = (self.known(), self.acked);
+        let (known, acked) = (self.known(), self.acked_data());
         renew(&mut self.hole, known);
         renew(&mut self.acked_hole, acked);
     }

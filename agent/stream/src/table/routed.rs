@@ -73,13 +73,15 @@ impl Part {
     pub(crate) fn new(direction: Direction, event: Segment) -> Self {
         let payload_start = event.seq.wrapping_add(u32::from(event.flags.has(TcpFlags::SYN)));
         let captured = u32::try_from(event.payload.len()).unwrap_or(u32::MAX);
+        // A socket connected to itself has one direction; its acknowledgements are of its own bytes.
+        let to_itself = event.src == event.dst;
         let missing = event.short.map_or(0, |short| short.bytes);
         Self {
             direction,
             first: payload_start.wrapping_add(event.offset),
             rest: event.total.saturating_sub(event.offset).max(captured.saturating_add(missing)),
             syn: event.flags.has(TcpFlags::SYN).then_some(payload_start),
-            ack: event.flags.has(TcpFlags::ACK).then_some(event.ack),
+            ack: (event.flags.has(TcpFlags::ACK) && !to_itself).then_some(event.ack),
             fin: event.flags.has(TcpFlags::FIN),
             rst: event.flags.has(TcpFlags::RST),
             bytes: Bytes::from(event.payload),

@@ -1,5 +1,6 @@
 //! A table and its partitions as one pipeline, and short ways to write segments.
 #![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(unreachable_pub, reason = "a module of tests, not a crate")]
 
 use std::collections::BTreeMap;
