@@ -31,6 +31,8 @@ pub fn first_bytes(input: &[u8], side: Side) -> Detection {
         Side::Response => input,
     };
     match start_line::read(start, side) {
+        // Half of an empty line.
+        _ if side == Side::Request && start == b"\r" => Detection::NeedMore,
         Reading::Line { .. } => Detection::Http1,
         Reading::NeedMore if input.len() < ENOUGH => Detection::NeedMore,
         Reading::NeedMore => Detection::Http1,
@@ -82,6 +84,8 @@ mod tests {
             (&b"GET / HTTP/1.1\r\n"[..], Detection::Http1),
             (b"\r\nGET / HTTP/1.1\r\n", Detection::Http1),
             (b"G", Detection::NeedMore),
+            (b"\r", Detection::NeedMore),
+            (b"\r\n", Detection::NeedMore),
             (b"GET /", Detection::NeedMore),
             (b"GET /\r\n", not),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", Detection::NotOurs("http2")),

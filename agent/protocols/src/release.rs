@@ -8,7 +8,7 @@ use pitot_stream::ledger::Ledger;
 use pitot_stream::{Connection, Direction};
 
 use crate::Limits;
-use crate::message::{Incomplete, Message, Order, Peer, Side, Transport};
+use crate::message::{Incomplete, Message, Order, Peer, Transport};
 use crate::parser::Parsed;
 
 /// What is known of one end.

@@ -88,7 +88,9 @@ impl Http1 {
         let quiet = *half.quiet.get_or_insert(cx.idle_ns >= QUIET_NS);
         let line = match start_line::read(input, side) {
             Reading::NeedMore if input.len() <= cx.limits.head => return NEED_MORE,
-            Reading::Line { line, strict } if strict || half.start == Start::Proven => line,
+            Reading::Line { line, strict } if half.start == Start::Proven || (strict && line.is_proof()) => {
+                line
+            }
             _ => return self.no_start_line(side, cx),
         };
         if !half.started {

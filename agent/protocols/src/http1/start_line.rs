@@ -13,6 +13,17 @@ pub(crate) enum StartLine<'a> {
     Status { code: u16, minor: u8 },
 }
 
+impl StartLine<'_> {
+    /// Whether it can prove that a message starts here where that is not known: not with any token as its method, for
+    /// the end of a body may be one.
+    pub(crate) fn is_proof(&self) -> bool {
+        match self {
+            Self::Request { method, .. } => KNOWN_METHODS.contains(method),
+            Self::Status { .. } => true,
+        }
+    }
+}
+
 /// What stands at the front of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reading<'a> {
