@@ -24,9 +24,12 @@ pub(super) fn candidate(package: &str) -> Option<String> {
     (line != "(none)").then(|| line.to_owned())
 }
 
-/// Fetches the package lists. Without root it says first what it asks the password for.
-pub(super) fn update() -> Result<()> {
-    apt_get(&["update", "-q"], "fetch the lists of packages")
+/// Fetches the package lists. One foreign repository that can't be reached is no reason to stop: whether the
+/// packages are to be had shows when they are looked up.
+pub(super) fn update() {
+    if let Err(error) = apt_get(&["update", "-q"], "fetch the lists of packages") {
+        eprintln!("setup: going on with the lists as they are: {error:#}");
+    }
 }
 
 /// Installs the packages of all fixes that are packages, in one go.
@@ -44,7 +47,7 @@ pub(super) fn install(missing: &[Missing]) -> Result<()> {
         return Ok(());
     }
     // The lists of a fresh machine are empty, those of an old one name versions that are gone.
-    update()?;
+    update();
     let mut args = vec!["install", "-y", "-q", "--no-install-recommends"];
     args.extend(&packages);
     apt_get(&args, "install the packages listed above")
