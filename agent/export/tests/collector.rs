@@ -43,7 +43,7 @@ impl Collector {
             .spawn()
             .expect("the collector starts");
         let output = BufReader::new(child.stdout.take().expect("its output"));
-        let (sender, lines) = mpsc::channel();
+        let (sender, lines) = mpsc::sync_channel(1_024);
         std::thread::spawn(move || {
             output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
