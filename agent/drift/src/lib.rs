@@ -1,9 +1,38 @@
 //! One flow over time: what changed, with which evidence.
 //!
-//! **In:** the complete [`pitot_observe::Observation`]s of one flow, in order. **Out:** [`Evidence`]. No IO, no
-//! clock, no threads.
+//! **In:** the complete [`pitot_observe::Observation`]s of many flows, those of each in order. **Out:** [`Evidence`]. No
+//! IO, no clock, no threads; nothing depends on another flow.
+//!
+//! How a change is told from chance:
+//! - What never happened before (a path, a missing member, a null, a type) raises a question, decided by an e-process.
+//! - What sometimes happens and stops, or sometimes fails and no longer does, is decided by the lengths of earlier runs.
+//! - Nothing is reported before a flow's first messages are learned, and a change is learned once it is reported.
+//!
+//! ```
+//! use pitot_drift::{Config, Flows};
+//!
+//! let mut flows = Flows::new(Config::default());
+//! let mut evidence = Vec::new();
+//! // for each observation of a complete message: flows.push(observation, &mut evidence);
+//! flows.finish(&mut evidence);
+//! assert!(evidence.is_empty());
+//! ```
 #![forbid(unsafe_code)]
 
+mod channel;
+pub mod config;
 pub mod evidence;
+mod field;
+mod flow;
+mod flows;
+mod gamma;
+mod novelty;
+mod plan;
+mod rename;
+mod report;
+mod runs;
+mod types;
 
+pub use config::Config;
 pub use evidence::{Evidence, Kind};
+pub use flows::{Counters, Flows};

@@ -1,0 +1,170 @@
+//! One yes-or-no property of a field, trial after trial: present or absent in its object, null or not.
+//!
+//! A trial is a message that holds at least one instance. Trials in which no instance has the property need not be
+//! told: they show when the next one comes.
+
+use crate::runs::Runs;
+
+/// Runs shorter than this are never a change.
+const SHORTEST: u64 = 32;
+
+/// When a run that goes on is judged next.
+#[derive(Debug, Clone, Copy, Default)]
+struct Check {
+    start: u64,
+    next: u64,
+}
+
+impl Check {
+    /// Whether the run that began after trial `start` and is `length` long must be judged now.
+    fn is_due(&mut self, start: u64, length: u64) -> bool {
+        if self.start != start || self.next == 0 {
+            *self = Self { start, next: SHORTEST };
+        }
+        let due = length >= self.next;
+        if due {
+            self.next = length + length / 8;
+        }
+        due
+    }
+}
+
+/// The history of the property.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Channel {
+    /// The trial before the first that counts: what went before the first "yes" is not history.
+    born: u64,
+    /// Trials with the property in some instance.
+    pub(crate) some: u64,
+    /// Last trial with the property in some instance, and its time.
+    pub(crate) last_some: u64,
+    pub(crate) last_some_ns: u64,
+    /// Last trial without the property in some instance, and the time of the one after.
+    last_short: u64,
+    pub(crate) full_since_ns: u64,
+    none_runs: Runs,
+    full_runs: Runs,
+    none_check: Check,
+    full_check: Check,
+}
+
+impl Channel {
+    /// Of which it is known that no trial up to `trial` had the property.
+    pub(crate) fn never() -> Self {
+        Self::default()
+    }
+
+    /// Begins anew after trial `start`, from what the trials up to `now` were: `some` of them had the property, `full` if
+    /// in all instances.
+    pub(crate) fn restart(start: u64, now: u64, some: u64, full: bool, t_ns: u64) -> Self {
+        let last_some = if some == 0 { start } else { now };
+        let last_short = if full || some == 0 { start } else { now };
+        Self { born: start, some, last_some, last_some_ns: t_ns, last_short, full_since_ns: t_ns, ..Self::default() }
+    }
+
+    /// Whether no trial has the property.
+    pub(crate) fn is_never(&self) -> bool {
+        self.some == 0
+    }
+
+    /// Whether every trial up to the last that was told has it in all instances.
+    pub(crate) fn is_always(&self) -> bool {
+        self.some > 0 && self.last_short == self.born
+    }
+
+    /// Trials of the history, up to the last that had the property.
+    pub(crate) fn trials(&self) -> u64 {
+        self.last_some - self.born
+    }
+
+    /// Share of trials that have the property, up to the last that had it.
+    pub(crate) fn rate(&self) -> f64 {
+        self.some as f64 / self.trials().max(1) as f64
+    }
+
+    /// Trial `now` has the property; `full`: in all instances.
+    #[inline]
+    pub(crate) fn see(&mut self, now: u64, full: bool, t_ns: u64) {
+        if self.some == 0 {
+            self.born = now - 1;
+            self.last_some = now - 1;
+            self.last_short = now - 1;
+            self.full_since_ns = t_ns;
+        }
+        if now - self.last_some > 1 || !full {
+            self.interrupt(now, full, t_ns);
+        }
+        self.some += 1;
+        self.last_some = now;
+        self.last_some_ns = t_ns;
+    }
+
+    #[cold]
+    fn interrupt(&mut self, now: u64, full: bool, t_ns: u64) {
+        let absent = now - self.last_some - 1;
+        self.none_runs.add(absent);
+        if absent > 0 {
+            self.full_runs.add(self.last_some - self.last_short);
+            self.last_short = now - 1;
+            self.full_since_ns = t_ns;
+        }
+        if !full {
+            self.full_runs.add(now - 1 - self.last_short);
+            self.last_short = now;
+            self.full_since_ns = t_ns;
+        }
+    }
+
+    /// Whether the property has gone: (error, length of the run) where it has.
+    pub(crate) fn gone(&mut self, now: u64, budget: f64) -> Option<(f64, u64)> {
+        let length = now - self.last_some;
+        let is_due = length >= SHORTEST && self.none_runs.count() > 0 && self.none_check.is_due(self.last_some, length);
+        if !is_due {
+            return None;
+        }
+        let error = self.none_runs.error(length);
+        (error <= budget).then_some((error, length))
+    }
+
+    /// Whether every trial has the property now, which was not so before.
+    pub(crate) fn filled(&mut self, now: u64, budget: f64) -> Option<(f64, u64)> {
+        let length = now - self.last_short;
+        let is_due = self.last_some == now
+            && length >= SHORTEST
+            && self.full_runs.count() > 0
+            && self.full_check.is_due(self.last_short, length);
+        if !is_due {
+            return None;
+        }
+        let error = self.full_runs.error(length);
+        (error <= budget).then_some((error, length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regimes() {
+        let mut channel = Channel::never();
+        assert!(channel.is_never());
+        (5..=20).for_each(|now| channel.see(now, true, now));
+        assert!(channel.is_always());
+        assert_eq!((channel.trials(), channel.rate()), (16, 1.0));
+        channel.see(25, true, 25);
+        assert!(!channel.is_always());
+        assert_eq!((channel.none_runs.count(), channel.full_runs.count(), channel.full_since_ns), (1, 1, 25));
+        channel.see(26, false, 26);
+        assert_eq!((channel.none_runs.count(), channel.full_runs.count(), channel.last_short), (1, 2, 26));
+    }
+
+    #[test]
+    fn a_property_that_goes() {
+        let mut channel = Channel::never();
+        (1..=1000).filter(|i| i % 3 != 0).for_each(|now| channel.see(now, true, now));
+        let gone = (1001..1200).find_map(|now| channel.gone(now, 1e-5));
+        assert!(gone.is_some_and(|(error, length)| error <= 1e-5 && length < 60), "{gone:?}");
+        assert_eq!((1001..1200).find_map(|now| channel.filled(now, 1e-5)), None);
+    }
+}

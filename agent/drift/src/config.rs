@@ -1,0 +1,20 @@
+//! What a user may set.
+
+/// Settings of the detectors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Config {
+    /// Complete messages of a flow from which nothing is reported.
+    pub learning_messages: u64,
+    /// Probability, for one field over its whole life, that a detector reports a change where there is none.
+    pub error_budget: f64,
+    /// Flows remembered; beyond, the least recently seen is forgotten and counted.
+    pub flows: usize,
+    /// Paths remembered of a flow; further ones are counted and not learned.
+    pub paths: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { learning_messages: 200, error_budget: 1e-5, flows: 1_024, paths: 4_096 }
+    }
+}

@@ -1,0 +1,323 @@
+//! One flow: counts every message, raises questions, and has reported what is decided.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pitot_observe::hash::mix;
+use pitot_observe::{FlowKey, Observation};
+use pitot_protocols::message::Order;
+
+use crate::channel::Channel;
+use crate::config::Config;
+use crate::evidence::Evidence;
+use crate::field::Reported;
+use crate::novelty::{Event, Novelty, Occurrence, Verdict};
+use crate::plan::{Fields, Missing, Plan, Step};
+use crate::rename;
+use crate::report::{Moment, Reporter};
+
+/// Trials of history before a first event is a question.
+const HISTORY: u64 = 100;
+/// The same after a change was reported, when an undoing may come soon.
+const HISTORY_AFTER_REPORT: u64 = 32;
+/// Messages between two looks at what did not happen.
+const SWEEP: u64 = 8;
+/// Questions open at one time; what would raise another is learned.
+const QUESTIONS: usize = 256;
+/// Shapes whose plans are kept.
+const PLANS: usize = 512;
+
+/// A flow.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) key: Arc<FlowKey>,
+    /// Number of its last message among all of its partition, for eviction.
+    pub(crate) seen: u64,
+    fields: Fields,
+    plans: HashMap<u64, Arc<Plan>>,
+    novelties: Vec<Novelty>,
+    /// Questions raised so far, by event.
+    raised: [u64; Event::COUNT],
+    messages: u64,
+    last: Moment,
+    conn: u64,
+    /// Messages that came on another connection than the one before.
+    switches: u64,
+}
+
+/// Something that may be a first event.
+struct Incident {
+    slot: u32,
+    event: Event,
+    /// Trials without it so far, where there never was one.
+    history: Option<u64>,
+    trial: u64,
+    /// Instances concerned.
+    amount: u32,
+    whole: bool,
+}
+
+impl Flow {
+    pub(crate) fn new(key: Arc<FlowKey>) -> Self {
+        Self {
+            key,
+            seen: 0,
+            fields: Fields::default(),
+            plans: HashMap::new(),
+            novelties: Vec::new(),
+            raised: [0; Event::COUNT],
+            messages: 0,
+            last: Moment { order: Order::default(), t_ns: 0, exchange: "".into() },
+            conn: 0,
+            switches: 0,
+        }
+    }
+
+    /// Paths that were not learned because of the cap.
+    pub(crate) fn refused_paths(&self) -> u64 {
+        self.fields.refused
+    }
+
+    pub(crate) fn push(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
+        self.messages += 1;
+        self.switches += u64::from(self.messages > 1 && message.conn != self.conn);
+        self.conn = message.conn;
+        let Some(plan) = self.plan(message, config) else { return };
+        let learning = self.messages <= config.learning_messages;
+        let mut touched = false;
+        for step in &plan.steps {
+            touched |= self.step(step, message, learning);
+        }
+        for missing in &plan.missing {
+            touched |= self.missing(*missing, message, learning);
+        }
+        let sweep = self.messages.is_multiple_of(SWEEP);
+        if learning || !(sweep || touched) {
+            return;
+        }
+        self.last = Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        let before = out.len();
+        self.judge(false, config, out);
+        if sweep {
+            let Self { key, fields, last, novelties, .. } = self;
+            Reporter { key, fields, moment: last, out }.runs(novelties, config.error_budget);
+        }
+        sort(out, before);
+    }
+
+    /// The input ends: reports what needs no further message.
+    pub(crate) fn finish(&mut self, config: &Config, out: &mut Vec<Evidence>) {
+        let before = out.len();
+        self.judge(true, config, out);
+        sort(out, before);
+    }
+
+    fn plan(&mut self, message: &Observation, config: &Config) -> Option<Arc<Plan>> {
+        let shape = message.shape.as_ref()?;
+        if let Some(plan) = self.plans.get(&shape.hash)
+            && plan.version == self.fields.version
+            && plan.entries == message.counts.len()
+        {
+            return Some(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.fields.plan(shape, config.paths));
+        if self.plans.len() >= PLANS {
+            self.plans.clear(); // A plan is made again from its shape.
+        }
+        self.plans.insert(shape.hash, Arc::clone(&plan));
+        Some(plan)
+    }
+
+    /// Counts one path of a message. Whether it is of interest to a question.
+    #[inline]
+    fn step(&mut self, step: &Step, message: &Observation, learning: bool) -> bool {
+        let count = |entry: u32| message.counts.get(entry as usize).copied().unwrap_or(0);
+        let total: u32 = (step.first..step.end).map(count).sum();
+        let nulls = step.null.map_or(0, count);
+        let parent = step.parent.map(|(entry, slot)| (count(entry), slot));
+        let trials = parent.and_then(|(_, slot)| self.fields.get(slot)).map_or(0, |parent| parent.objects);
+        let open = !self.novelties.is_empty();
+
+        let Some(field) = self.fields.get_mut(step.slot) else { return false };
+        field.messages += 1;
+        field.objects += u64::from(step.is_object);
+        let now = field.messages;
+        let mut incidents: [Option<Incident>; 5] = [const { None }; Event::COUNT];
+        let incident = |event, history: Option<u64>, trial, amount, whole| {
+            let history = history.filter(|_| !learning);
+            (history.is_some() || open).then_some(Incident { slot: step.slot, event, history, trial, amount, whole })
+        };
+
+        if let Some((parents, _)) = parent {
+            let enough = history_needed(field.presence_report);
+            let is_full = total >= parents;
+            if field.presence.is_never() || open {
+                let history = (trials - 1).saturating_sub(field.absent_from);
+                let first = field.presence.is_never() && history >= enough;
+                incidents[0] = incident(Event::Present, first.then_some(history), trials, total, is_full);
+            }
+            if !is_full {
+                let history = first_absence(&field.presence, trials, enough);
+                incidents[1] = incident(Event::Absent, history, trials, parents - total, false);
+            }
+            field.presence.see(trials, is_full, message.t_ns);
+        }
+        if nulls > 0 || open || field.nulls.is_always() {
+            let enough = history_needed(field.null_report);
+            if nulls > 0 {
+                let history = (now - 1).saturating_sub(field.not_null_from);
+                let first = field.nulls.is_never() && history >= enough;
+                incidents[2] = incident(Event::Null, first.then_some(history), now, nulls, nulls == total);
+            }
+            if nulls < total {
+                let history = first_absence(&field.nulls, now, enough);
+                incidents[3] = incident(Event::NotNull, history, now, total - nulls, nulls == 0);
+            }
+            if nulls > 0 {
+                field.nulls.see(now, nulls == total, message.t_ns);
+            }
+        }
+        if !field.types.contains(step.types) {
+            let history = now - 1 - field.types_from;
+            let asked = open && !field.types_under_test.is_empty();
+            let first = !learning && !field.types.is_empty() && history >= history_needed(field.type_report);
+            if asked || first {
+                incidents[4] = incident(Event::Type, first.then_some(history), now, total, true);
+            } else {
+                field.types = field.types.with(step.types);
+            }
+        }
+        if open || incidents[4].is_some() {
+            field.types_under_test = field.types_under_test.with(step.types);
+        }
+        incidents.into_iter().flatten().fold(false, |touched, incident| self.raise(&incident, message) || touched)
+    }
+
+    /// A member that was always there is not in this message.
+    fn missing(&mut self, missing: Missing, message: &Observation, learning: bool) -> bool {
+        let (entry, slot) = missing.parent;
+        let trials = self.fields.get(slot).map_or(0, |parent| parent.objects);
+        let amount = message.counts.get(entry as usize).copied().unwrap_or(0);
+        let Some(field) = self.fields.get(missing.slot) else { return false };
+        let enough = history_needed(field.presence_report);
+        let history = first_absence(&field.presence, trials, enough).filter(|_| !learning);
+        let incident =
+            Incident { slot: missing.slot, event: Event::Absent, history, trial: trials, amount, whole: true };
+        self.raise(&incident, message)
+    }
+
+    /// Adds an incident to the question it belongs to, or raises that.
+    fn raise(&mut self, incident: &Incident, message: &Observation) -> bool {
+        let Incident { slot, event, trial, .. } = *incident;
+        let occurrence = Occurrence {
+            message,
+            trial,
+            signature: mix(self.messages ^ (u64::from(incident.amount) << 40)),
+            whole: incident.whole,
+            switches: self.switches,
+        };
+        if let Some(novelty) = self.novelties.iter_mut().find(|n| n.slot == slot && n.event == event) {
+            novelty.add(&occurrence);
+            return true;
+        }
+        let Some(history) = incident.history else { return false };
+        let parent = self.fields.get(slot).and_then(|field| field.parent);
+        let is_below_new = event == Event::Present
+            && self.novelties.iter().any(|n| Some(n.slot) == parent && n.event == Event::Present);
+        if is_below_new || self.novelties.len() >= QUESTIONS {
+            return false;
+        }
+        let number = &mut self.raised[event as usize];
+        self.novelties.push(Novelty::new(slot, event, history, *number, &occurrence));
+        *number += 1;
+        true
+    }
+
+    /// Decides the open questions.
+    fn judge(&mut self, at_end: bool, config: &Config, out: &mut Vec<Evidence>) {
+        if self.novelties.is_empty() {
+            return;
+        }
+        let mut done = vec![false; self.novelties.len()];
+        for i in 0..self.novelties.len() {
+            let Some(novelty) = self.novelties.get(i).filter(|_| done.get(i) == Some(&false)) else { continue };
+            let now = trials_of(&self.fields, novelty);
+            let verdict = if !at_end {
+                novelty.verdict(now, self.switches, config.error_budget)
+            } else if novelty.is_change_at_end(now, self.switches, config.error_budget) {
+                Verdict::Change
+            } else {
+                Verdict::Open
+            };
+            match verdict {
+                Verdict::Open => continue,
+                Verdict::Rare => self.learn(i),
+                Verdict::Change => {
+                    if let Some(partner) = self.report(i, now, &done, out)
+                        && let Some(done) = done.get_mut(partner)
+                    {
+                        *done = true;
+                    }
+                }
+            }
+            if let Some(done) = done.get_mut(i) {
+                *done = true;
+            }
+        }
+        let mut done = done.into_iter();
+        self.novelties.retain(|_| !done.next().unwrap_or(false));
+    }
+
+    /// What was asked about is a rare thing: it belongs to the flow.
+    fn learn(&mut self, question: usize) {
+        let Some(novelty) = self.novelties.get(question) else { return };
+        if novelty.event == Event::Type
+            && let Some(field) = self.fields.get_mut(novelty.slot)
+        {
+            field.types = field.types.with(field.types_under_test);
+            field.types_under_test = Default::default();
+        }
+    }
+
+    /// Reports a change; where it is half of a rename, with the other half, whose question is returned.
+    fn report(&mut self, question: usize, now: u64, done: &[bool], out: &mut Vec<Evidence>) -> Option<usize> {
+        let Self { key, fields, last, novelties, .. } = self;
+        let partner = rename::partner(question, novelties, done, fields, now);
+        let novelty = novelties.get(question)?;
+        let mut reporter = Reporter { key, fields, moment: last, out };
+        match partner.and_then(|partner| Some((partner, novelties.get(partner)?))) {
+            Some((_, other)) if novelty.event == Event::Present => reporter.rename(other, novelty, now),
+            Some((_, other)) => reporter.rename(novelty, other, now),
+            None => reporter.novelty(novelty, now),
+        }
+        partner
+    }
+}
+
+/// How many trials a question's field has had.
+pub(crate) fn trials_of(fields: &Fields, novelty: &Novelty) -> u64 {
+    let field = fields.get(novelty.slot);
+    match novelty.event {
+        Event::Present | Event::Absent => {
+            field.and_then(|field| field.parent).and_then(|parent| fields.get(parent)).map_or(0, |p| p.objects)
+        }
+        Event::Null | Event::NotNull | Event::Type => field.map_or(0, |field| field.messages),
+    }
+}
+
+fn history_needed(report: Option<Reported>) -> u64 {
+    if report.is_some() { HISTORY_AFTER_REPORT } else { HISTORY }
+}
+
+/// Of a property that is not in every instance of trial `now`: the trials before, where it was in all of them and they are
+/// enough.
+fn first_absence(channel: &Channel, now: u64, enough: u64) -> Option<u64> {
+    let history = channel.trials();
+    (channel.last_some + 1 == now && channel.is_always() && history >= enough).then_some(history)
+}
+
+fn sort(out: &mut [Evidence], from: usize) {
+    if let Some(new) = out.get_mut(from..) {
+        new.sort_by(|a, b| a.path.cmp(&b.path).then(a.kind.cmp(&b.kind)));
+    }
+}

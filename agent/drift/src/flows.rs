@@ -1,0 +1,91 @@
+//! The flows of one partition.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pitot_observe::{FlowKey, Observation};
+
+use crate::config::Config;
+use crate::evidence::Evidence;
+use crate::flow::Flow;
+
+/// What [`Flows`] did, since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Observations taken.
+    pub messages: u64,
+    /// Flows forgotten because of [`Config::flows`].
+    pub forgotten_flows: u64,
+    /// Times a path was met that was not learned because of [`Config::paths`], in flows not forgotten.
+    pub refused_paths: u64,
+}
+
+/// The flows of one partition: learns what they are like, and says what changed.
+#[derive(Debug, Default)]
+pub struct Flows {
+    config: Config,
+    places: HashMap<Arc<FlowKey>, usize>,
+    flows: Vec<Flow>,
+    counters: Counters,
+}
+
+impl Flows {
+    /// That know nothing yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.
+    pub fn push(&mut self, observation: Observation, out: &mut Vec<Evidence>) {
+        self.counters.messages += 1;
+        let place = match self.places.get(&observation.flow) {
+            Some(place) => *place,
+            None => self.add(&observation.flow),
+        };
+        if let Some(flow) = self.flows.get_mut(place) {
+            flow.seen = self.counters.messages;
+            flow.push(&observation, &self.config, out);
+        }
+    }
+
+    /// A second of event time has gone by. What this lane decides, it decides by messages, not by time.
+    pub fn tick(&mut self, _time_ns: u64, _out: &mut Vec<Evidence>) {}
+
+    /// The input ends: appends what needs no further message.
+    pub fn finish(&mut self, out: &mut Vec<Evidence>) {
+        let mut order: Vec<usize> = (0..self.flows.len()).collect();
+        order.sort_by(|a, b| self.flows.get(*a).map(|f| &f.key).cmp(&self.flows.get(*b).map(|f| &f.key)));
+        for place in order {
+            if let Some(flow) = self.flows.get_mut(place) {
+                flow.finish(&self.config, out);
+            }
+        }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters { refused_paths: self.flows.iter().map(Flow::refused_paths).sum(), ..self.counters }
+    }
+
+    /// Adds a flow, in the place of the one seen least recently where there is no room.
+    fn add(&mut self, key: &Arc<FlowKey>) -> usize {
+        let flow = Flow::new(Arc::clone(key));
+        let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.seen);
+        let place = match oldest {
+            Some((place, oldest)) if self.places.len() >= self.config.flows => {
+                self.counters.forgotten_flows += 1;
+                self.places.remove(&oldest.key);
+                *oldest = flow;
+                place
+            }
+            _ => {
+                self.flows.push(flow);
+                self.flows.len() - 1
+            }
+        };
+        self.places.insert(Arc::clone(key), place);
+        place
+    }
+}

@@ -1,0 +1,152 @@
+//! A shape resolved against a flow's fields: what to do with the counts of a message that has it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pitot_observe::Shape;
+use pitot_observe::shape::ValueKind;
+
+use crate::field::Field;
+use crate::types::Types;
+
+/// The entries of one path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) slot: u32,
+    /// Entries of this path: `first..end`.
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+    /// The entry of the object that holds it, and that object's slot, where presence is measured.
+    pub(crate) parent: Option<(u32, u32)>,
+    pub(crate) types: Types,
+    /// Entries where it is null, and where it is an object.
+    pub(crate) null: Option<u32>,
+    pub(crate) is_object: bool,
+}
+
+/// A member that was always there and is not in this shape.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Missing {
+    pub(crate) slot: u32,
+    /// Entry and slot of the object that lacks it.
+    pub(crate) parent: (u32, u32),
+}
+
+/// What to do for a message of a shape.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) entries: usize,
+    /// The flow's version for which `missing` holds.
+    pub(crate) version: u64,
+    /// Parents first.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// The fields of a flow, by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    pub(crate) list: Vec<Field>,
+    slots: HashMap<Arc<str>, u32>,
+    /// Grows whenever a plan's `missing` may be outdated.
+    pub(crate) version: u64,
+    /// Paths that were not learned because of the cap.
+    pub(crate) refused: u64,
+}
+
+impl Fields {
+    pub(crate) fn get(&self, slot: u32) -> Option<&Field> {
+        self.list.get(slot as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Field> {
+        self.list.get_mut(slot as usize)
+    }
+
+    /// Makes a plan, and fields for the paths that are new.
+    pub(crate) fn plan(&mut self, shape: &Shape, cap: usize) -> Plan {
+        let steps = self.steps(shape, cap);
+        let mut present = vec![false; self.list.len()];
+        for step in &steps {
+            if let Some(present) = present.get_mut(step.slot as usize) {
+                *present = true;
+            }
+        }
+        let mut missing = Vec::new();
+        for step in &steps {
+            let object = (step.first..step.end).find(|i| is_object(shape, *i));
+            let (Some(entry), Some(field)) = (object, self.get(step.slot)) else { continue };
+            let absent = field.children.iter().filter(|c| !present.get(**c as usize).copied().unwrap_or(true));
+            let always = absent.filter(|c| self.get(**c).is_some_and(|f| f.is_member && f.presence.is_always()));
+            missing.extend(always.map(|slot| Missing { slot: *slot, parent: (entry, step.slot) }));
+        }
+        Plan { entries: shape.entries.len(), version: self.version, steps, missing }
+    }
+
+    fn steps(&mut self, shape: &Shape, cap: usize) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut slot_of_entry: Vec<Option<u32>> = Vec::with_capacity(shape.entries.len());
+        for (i, entry) in (0..).zip(&shape.entries) {
+            let parent = entry.parent.map(|parent| (parent, slot_of_entry.get(parent as usize).copied().flatten()));
+            let slot = match parent {
+                Some((_, None)) => None, // below a path that was refused
+                Some((_, Some(parent))) => self.slot(&entry.path, Some(parent), cap),
+                None => self.slot(&entry.path, None, cap),
+            };
+            slot_of_entry.push(slot);
+            let Some(slot) = slot else { continue };
+            let null = (entry.kind == ValueKind::Null).then_some(i);
+            let is_object = entry.kind == ValueKind::Object;
+            match steps.last_mut() {
+                Some(step) if step.slot == slot => {
+                    step.end = i + 1;
+                    step.types = step.types.with(Types::of(entry.kind));
+                    step.is_object |= is_object;
+                }
+                _ => {
+                    let is_member = self.get(slot).is_some_and(|field| field.is_member);
+                    let parent = parent.and_then(|(entry, slot)| Some((entry, slot?))).filter(|_| is_member);
+                    let types = Types::of(entry.kind);
+                    steps.push(Step { slot, first: i, end: i + 1, parent, types, null, is_object });
+                }
+            }
+        }
+        steps
+    }
+
+    /// The slot of a path; `None` where it is new and there is no room.
+    fn slot(&mut self, path: &Arc<str>, parent: Option<u32>, cap: usize) -> Option<u32> {
+        if let Some(slot) = self.slots.get(path) {
+            return Some(*slot);
+        }
+        if self.list.len() >= cap {
+            self.refused += 1;
+            return None;
+        }
+        let slot = self.list.len() as u32;
+        let is_member = parent.is_some() && !path.ends_with("[*]") && !path.ends_with(".*");
+        self.list.push(Field::new(Arc::clone(path), parent, is_member));
+        self.slots.insert(Arc::clone(path), slot);
+        if let Some(parent) = parent.and_then(|parent| self.get_mut(parent)) {
+            parent.children.push(slot);
+        }
+        self.version += 1;
+        Some(slot)
+    }
+
+    /// How alike two objects are: the share of their members' names that both have. 1 where neither has members.
+    pub(crate) fn likeness(&self, a: u32, b: u32) -> f64 {
+        let names = |slot: u32| -> Vec<&str> {
+            let Some(field) = self.get(slot) else { return Vec::new() };
+            field.children.iter().filter_map(|c| Some(self.get(*c)?.name(field))).collect()
+        };
+        let (a, b) = (names(a), names(b));
+        let common = a.iter().filter(|name| b.contains(name)).count();
+        let all = a.len() + b.len() - common;
+        if all == 0 { 1.0 } else { common as f64 / all as f64 }
+    }
+}
+
+fn is_object(shape: &Shape, entry: u32) -> bool {
+    shape.entries.get(entry as usize).is_some_and(|entry| entry.kind == ValueKind::Object)
+}
