@@ -73,6 +73,11 @@ impl Flow {
         }
     }
 
+    /// Paths learned.
+    pub(crate) fn paths(&self) -> usize {
+        self.fields.list.len()
+    }
+
     /// Paths that were not learned because of the cap.
     pub(crate) fn refused_paths(&self) -> u64 {
         self.fields.refused

@@ -63,6 +63,12 @@ impl Flows {
         }
     }
 
+    /// Fields watched now: paths of all flows. What a claim about one of them is worth depends on how many there are.
+    #[must_use]
+    pub fn monitored(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.paths() as u64).sum()
+    }
+
     /// What was done so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
