@@ -10,7 +10,7 @@ use pitot_findings::Finding;
 use pitot_findings::finding::{self, Flow};
 use serde_json::Value;
 
-/// Methods that `http.request.method` takes as they are (semantic conventions 1.41: RFC 9110, RFC 5789, QUERY); any
+/// Methods that `http.request.method` takes as they are (RFC 9110, PATCH of RFC 5789, QUERY); any
 /// other is `_OTHER`.
 const METHODS: &[&str] =
     &["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];

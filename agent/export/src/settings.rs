@@ -1,6 +1,6 @@
 //! [`Settings`]: where to and how, from the `OTEL_*` variables.
 //!
-//! Source: OpenTelemetry specification 1.5x, "SDK environment variables", "OTLP exporter" and "Resource SDK". For
+//! Source: OpenTelemetry specification, "SDK environment variables", "OTLP exporter" and "Resource SDK". For
 //! each setting the `OTEL_EXPORTER_OTLP_LOGS_*` variable goes before the general one; an empty value is as none; a
 //! value that is not understood is ignored with a warning ([`Settings::warnings`]). TLS is not built in, so
 //! `_CERTIFICATE` and `_CLIENT_*` have nothing to act on: an endpoint that asks for TLS is an error.
