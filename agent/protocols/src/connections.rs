@@ -335,8 +335,15 @@ impl Tracked {
 
     /// The parser is done with this connection: ends what it holds, and skips the rest.
     fn abandon(&mut self, reason: &'static str, time_ns: u64, shared: &mut Shared) {
-        self.end_both_lanes(Ending::Forgotten, time_ns, shared);
-        self.protocol = Protocol::Skipped(reason);
+        if let Protocol::Spoken { parser, client } = &mut self.protocol {
+            for (direction, lane) in BOTH.iter().zip(&self.lanes) {
+                if !lane.ended {
+                    let context = &mut shared.context(time_ns, 0);
+                    parser.end(side(*direction, *client), 0, Ending::Forgotten, context);
+                }
+            }
+        }
+        self.skip(reason, shared);
     }
 
     fn gap(&mut self, from: Direction, bytes: u64, time_ns: u64, shared: &mut Shared) {
@@ -374,14 +381,10 @@ impl Tracked {
     }
 
     fn end_both(&mut self, how: Ending, time_ns: u64, shared: &mut Shared) {
-        self.end_both_lanes(how, time_ns, shared);
-        self.collect(shared);
-    }
-
-    fn end_both_lanes(&mut self, how: Ending, time_ns: u64, shared: &mut Shared) {
         for direction in BOTH {
             self.end(direction, how, time_ns, shared);
         }
+        self.collect(shared);
     }
 
     fn tick(&mut self, time_ns: u64, shared: &mut Shared) {

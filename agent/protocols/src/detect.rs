@@ -20,8 +20,10 @@ pub fn first_bytes(input: &[u8], side: Side) -> Detection {
     /// RFC 9113, section 3.4.
     const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     // RFC 8446, section 5.1: a handshake record of any TLS.
-    if matches!(input, [0x16, 0x03, ..]) {
-        return Detection::NotOurs("tls");
+    match input {
+        [0x16] => return Detection::NeedMore,
+        [0x16, 0x03, ..] => return Detection::NotOurs("tls"),
+        _ => {}
     }
     if side == Side::Request && input.starts_with(HTTP2_PREFACE) {
         return Detection::NotOurs("http2");
@@ -36,8 +38,7 @@ pub fn first_bytes(input: &[u8], side: Side) -> Detection {
         Reading::Line { .. } => Detection::Http1,
         Reading::NeedMore if input.len() < ENOUGH => Detection::NeedMore,
         Reading::NeedMore => Detection::Http1,
-        Reading::No if HTTP2_PREFACE.starts_with(input) => Detection::NeedMore,
-        Reading::No if input.starts_with(HTTP2_PREFACE.get(..16).unwrap_or_default()) => Detection::NeedMore,
+        Reading::No if side == Side::Request && HTTP2_PREFACE.starts_with(input) => Detection::NeedMore,
         Reading::No => Detection::NotOurs("not_http"),
     }
 }

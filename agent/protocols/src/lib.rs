@@ -1,7 +1,7 @@
 //! Byte streams to application messages.
 //!
 //! **In:** [`pitot_stream::StreamEvent`]s of many connections ([`Connections`]), or the lines of a messages file
-//! (`messages::Reader`). **Out:** [`Message`]s, each emitted when it is complete or given up, with the
+//! ([`messages::Reader`]). **Out:** [`Message`]s, each emitted when it is complete or given up, with the
 //! reason why it is not complete ([`message::Incomplete`]).
 //!
 //! ```
@@ -36,6 +36,7 @@ pub mod encoding;
 pub mod http1;
 mod limits;
 pub mod message;
+pub mod messages;
 pub mod parser;
 mod release;
 

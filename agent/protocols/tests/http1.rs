@@ -1,5 +1,6 @@
 //! HTTP/1 as scripts: what both ends send and what is missing, and the messages that come of it. Each script is also run
 //! with every chunk cut into single bytes: the messages must be the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Exchanges with known bodies, cut, joined late and with bytes missing: whatever is reported as complete is the truth.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -157,7 +157,7 @@ impl Http1 {
                 (message, framing)
             }
         };
-        let mut message = Box::new(InProgress { wire_bytes: head.len() as u64, ..message });
+        let mut message = InProgress { wire_bytes: head.len() as u64, ..message };
         let consumed = head.len();
         let framing = match bad {
             Some(reason) => {
@@ -188,10 +188,10 @@ impl Http1 {
             return self.switch(message, consumed, cx);
         }
         if matches!(message.until, Until::Length(0)) {
-            self.finish(side, *message, cx);
+            self.finish(side, message, cx);
             return Step { consumed, status: Status::Message };
         }
-        self.half(side).state = State::Body(message);
+        self.half(side).state = State::Body(Box::new(message));
         Step { consumed, status: Status::Message }
     }
 
@@ -272,13 +272,13 @@ impl Http1 {
     }
 
     /// Ends HTTP/1 on this connection, if the response is one beyond doubt.
-    fn switch(&mut self, mut message: Box<InProgress>, consumed: usize, cx: &mut Context<'_>) -> Step {
+    fn switch(&mut self, mut message: InProgress, consumed: usize, cx: &mut Context<'_>) -> Step {
         if self.responses.start == Start::Found {
             message.give_up(Incomplete::UnprovenStart);
-            self.hand_out(Side::Response, *message, cx);
+            self.hand_out(Side::Response, message, cx);
             return Step { consumed, status: self.lose_place(Side::Response, cx) };
         }
-        self.hand_out(Side::Response, *message, cx);
+        self.hand_out(Side::Response, message, cx);
         self.responses.state = State::Skipping(UPGRADED);
         self.stop(Side::Request, UPGRADED, cx);
         Step { consumed, status: Status::Message }
@@ -288,7 +288,7 @@ impl Http1 {
     fn ambiguous(
         &mut self,
         side: Side,
-        mut message: Box<InProgress>,
+        mut message: InProgress,
         consumed: usize,
         cx: &mut Context<'_>,
     ) -> Step {
@@ -297,7 +297,7 @@ impl Http1 {
             Some(Incomplete::RequestNotSeen) | None => Some(Incomplete::AmbiguousFraming),
             earlier => earlier,
         };
-        self.hand_out(side, *message, cx);
+        self.hand_out(side, message, cx);
         self.pairing.lose(side);
         if side == Side::Response {
             self.resume_unpaired(cx);
@@ -339,7 +339,7 @@ impl Http1 {
                     Piece::Data(length) => (length, true, false),
                     Piece::Last(length) => (length, false, true),
                     Piece::NeedMore => (0, false, false),
-                    Piece::Bad => return self.ambiguous(side, message, consumed, cx),
+                    Piece::Bad => return self.ambiguous(side, *message, consumed, cx),
                 },
             };
             if is_data && !message.body.push(input.slice(consumed..consumed + length), cx.limits, cx.buffered)

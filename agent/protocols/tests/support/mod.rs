@@ -15,7 +15,7 @@ pub const CLIENT: Direction = Direction::FromInitiator;
 pub const SERVER: Direction = Direction::FromResponder;
 
 /// What happens next on the connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Step {
     /// The client sends.
     C(Vec<u8>),
@@ -37,6 +37,23 @@ pub enum Step {
     Tick,
     /// Forgotten.
     Closed,
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::C(bytes) => write!(f, "C({:?})", String::from_utf8_lossy(bytes)),
+            Self::S(bytes) => write!(f, "S({:?})", String::from_utf8_lossy(bytes)),
+            Self::Gap(direction, bytes) => write!(f, "Gap({direction:?}, {bytes})"),
+            Self::Fin(direction) => write!(f, "Fin({direction:?})"),
+            Self::Rst(direction) => write!(f, "Rst({direction:?})"),
+            Self::Owner(direction) => write!(f, "Owner({direction:?})"),
+            Self::Remote(direction) => write!(f, "Remote({direction:?})"),
+            Self::Pass(ms) => write!(f, "Pass({ms})"),
+            Self::Tick => f.write_str("Tick"),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
 }
 
 /// One scripted connection.
