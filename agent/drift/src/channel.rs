@@ -3,10 +3,15 @@
 //! A trial is a message that holds at least one instance. Trials in which no instance has the property need not be
 //! told: they show when the next one comes.
 
+use crate::config::HISTORY;
 use crate::runs::Runs;
 
 /// Runs shorter than this are never a change.
 const SHORTEST: u64 = 32;
+/// Trials that must have the property before its end is a claim.
+const FEWEST: u64 = 5;
+/// Rates are taken to be this far from 0 and 1.
+const LEAST_RATE: f64 = 1e-6;
 
 /// When a run that goes on is judged next.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +64,15 @@ impl Channel {
     pub(crate) fn restart(start: u64, now: u64, some: u64, full: bool, t_ns: u64) -> Self {
         let last_some = if some == 0 { start } else { now };
         let last_short = if full || some == 0 { start } else { now };
-        Self { born: start, some, last_some, last_some_ns: t_ns, last_short, full_since_ns: t_ns, ..Self::default() }
+        Self {
+            born: start,
+            some,
+            last_some,
+            last_some_ns: t_ns,
+            last_short,
+            full_since_ns: t_ns,
+            ..Self::default()
+        }
     }
 
     /// Whether no trial has the property.
@@ -115,29 +128,54 @@ impl Channel {
         }
     }
 
-    /// Whether the property has gone: (error, length of the run) where it has.
-    pub(crate) fn gone(&mut self, now: u64, budget: f64) -> Option<(f64, u64)> {
-        let length = now - self.last_some;
-        let is_due = length >= SHORTEST && self.none_runs.count() > 0 && self.none_check.is_due(self.last_some, length);
-        if !is_due {
-            return None;
-        }
-        let error = self.none_runs.error(length);
-        (error <= budget).then_some((error, length))
+    /// Whether the property has gone.
+    pub(crate) fn gone(&mut self, now: u64, budget: f64) -> Option<Run> {
+        let run = Run {
+            length: now - self.last_some,
+            since_ns: self.last_some_ns,
+            before: self.rate(),
+            error: 1.0,
+        };
+        let is_due = run.length >= SHORTEST
+            && self.some >= FEWEST
+            && self.trials() >= HISTORY
+            && self.none_check.is_due(self.last_some, run.length);
+        run.judged(is_due, &self.none_runs, run.before, budget)
     }
 
     /// Whether every trial has the property now, which was not so before.
-    pub(crate) fn filled(&mut self, now: u64, budget: f64) -> Option<(f64, u64)> {
+    pub(crate) fn filled(&mut self, now: u64, budget: f64) -> Option<Run> {
         let length = now - self.last_short;
+        let trials = self.trials().saturating_sub(length);
+        let before = self.some.saturating_sub(length) as f64 / trials.max(1) as f64;
+        let run = Run { length, since_ns: self.full_since_ns, before, error: 1.0 };
         let is_due = self.last_some == now
             && length >= SHORTEST
-            && self.full_runs.count() > 0
+            && trials >= HISTORY
             && self.full_check.is_due(self.last_short, length);
-        if !is_due {
+        let rate = 1.0 - before;
+        run.judged(is_due, &self.full_runs, rate, budget)
+    }
+}
+
+/// A run that goes on and is longer than chance allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) length: u64,
+    /// Time of the last trial before it, or of its first.
+    pub(crate) since_ns: u64,
+    /// Share of trials with the property before it.
+    pub(crate) before: f64,
+    pub(crate) error: f64,
+}
+
+impl Run {
+    fn judged(self, is_due: bool, runs: &Runs, rate: f64, budget: f64) -> Option<Self> {
+        if !is_due || runs.count() == 0 {
             return None;
         }
-        let error = self.full_runs.error(length);
-        (error <= budget).then_some((error, length))
+        let error = runs.error(self.length, rate.clamp(LEAST_RATE, 1.0 - LEAST_RATE));
+        (error <= budget).then_some(Self { error, ..self })
     }
 }
 
@@ -164,7 +202,7 @@ mod tests {
         let mut channel = Channel::never();
         (1..=1000).filter(|i| i % 3 != 0).for_each(|now| channel.see(now, true, now));
         let gone = (1001..1200).find_map(|now| channel.gone(now, 1e-5));
-        assert!(gone.is_some_and(|(error, length)| error <= 1e-5 && length < 60), "{gone:?}");
-        assert_eq!((1001..1200).find_map(|now| channel.filled(now, 1e-5)), None);
+        assert!(gone.is_some_and(|run| run.error <= 1e-5 && run.length < 80), "{gone:?}");
+        assert!((1001..1200).find_map(|now| channel.filled(now, 1e-5)).is_none());
     }
 }

@@ -1,5 +1,8 @@
 //! What a user may set.
 
+/// Trials of history before anything is claimed about a property.
+pub(crate) const HISTORY: u64 = 100;
+
 /// Settings of the detectors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Config {

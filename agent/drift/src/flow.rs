@@ -8,7 +8,7 @@ use pitot_observe::{FlowKey, Observation};
 use pitot_protocols::message::Order;
 
 use crate::channel::Channel;
-use crate::config::Config;
+use crate::config::{Config, HISTORY};
 use crate::evidence::Evidence;
 use crate::field::Reported;
 use crate::novelty::{Event, Novelty, Occurrence, Verdict};
@@ -16,9 +16,7 @@ use crate::plan::{Fields, Missing, Plan, Step};
 use crate::rename;
 use crate::report::{Moment, Reporter};
 
-/// Trials of history before a first event is a question.
-const HISTORY: u64 = 100;
-/// The same after a change was reported, when an undoing may come soon.
+/// [`HISTORY`] after a change was reported, when an undoing may come soon.
 const HISTORY_AFTER_REPORT: u64 = 32;
 /// Messages between two looks at what did not happen.
 const SWEEP: u64 = 8;
@@ -100,7 +98,8 @@ impl Flow {
         if learning || !(sweep || touched) {
             return;
         }
-        self.last = Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        self.last =
+            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
         let before = out.len();
         self.judge(false, config, out);
         if sweep {
@@ -150,7 +149,14 @@ impl Flow {
         let mut incidents: [Option<Incident>; 5] = [const { None }; Event::COUNT];
         let incident = |event, history: Option<u64>, trial, amount, whole| {
             let history = history.filter(|_| !learning);
-            (history.is_some() || open).then_some(Incident { slot: step.slot, event, history, trial, amount, whole })
+            (history.is_some() || open).then_some(Incident {
+                slot: step.slot,
+                event,
+                history,
+                trial,
+                amount,
+                whole,
+            })
         };
 
         if let Some((parents, _)) = parent {
@@ -195,7 +201,10 @@ impl Flow {
         if open || incidents[4].is_some() {
             field.types_under_test = field.types_under_test.with(step.types);
         }
-        incidents.into_iter().flatten().fold(false, |touched, incident| self.raise(&incident, message) || touched)
+        incidents
+            .into_iter()
+            .flatten()
+            .fold(false, |touched, incident| self.raise(&incident, message) || touched)
     }
 
     /// A member that was always there is not in this message.
@@ -206,8 +215,14 @@ impl Flow {
         let Some(field) = self.fields.get(missing.slot) else { return false };
         let enough = history_needed(field.presence_report);
         let history = first_absence(&field.presence, trials, enough).filter(|_| !learning);
-        let incident =
-            Incident { slot: missing.slot, event: Event::Absent, history, trial: trials, amount, whole: true };
+        let incident = Incident {
+            slot: missing.slot,
+            event: Event::Absent,
+            history,
+            trial: trials,
+            amount,
+            whole: true,
+        };
         self.raise(&incident, message)
     }
 
@@ -245,7 +260,9 @@ impl Flow {
         }
         let mut done = vec![false; self.novelties.len()];
         for i in 0..self.novelties.len() {
-            let Some(novelty) = self.novelties.get(i).filter(|_| done.get(i) == Some(&false)) else { continue };
+            let Some(novelty) = self.novelties.get(i).filter(|_| done.get(i) == Some(&false)) else {
+                continue;
+            };
             let now = trials_of(&self.fields, novelty);
             let verdict = if !at_end {
                 novelty.verdict(now, self.switches, config.error_budget)
@@ -287,7 +304,8 @@ impl Flow {
     /// Reports a change; where it is half of a rename, with the other half, whose question is returned.
     fn report(&mut self, question: usize, now: u64, done: &[bool], out: &mut Vec<Evidence>) -> Option<usize> {
         let Self { key, fields, last, novelties, .. } = self;
-        let partner = rename::partner(question, novelties, done, fields, now);
+        let partner =
+            rename::partner(question, novelties, fields, now).filter(|i| done.get(*i) == Some(&false));
         let novelty = novelties.get(question)?;
         let mut reporter = Reporter { key, fields, moment: last, out };
         match partner.and_then(|partner| Some((partner, novelties.get(partner)?))) {
@@ -303,9 +321,10 @@ impl Flow {
 pub(crate) fn trials_of(fields: &Fields, novelty: &Novelty) -> u64 {
     let field = fields.get(novelty.slot);
     match novelty.event {
-        Event::Present | Event::Absent => {
-            field.and_then(|field| field.parent).and_then(|parent| fields.get(parent)).map_or(0, |p| p.objects)
-        }
+        Event::Present | Event::Absent => field
+            .and_then(|field| field.parent)
+            .and_then(|parent| fields.get(parent))
+            .map_or(0, |p| p.objects),
         Event::Null | Event::NotNull | Event::Type => field.map_or(0, |field| field.messages),
     }
 }

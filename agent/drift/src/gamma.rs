@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn values() {
-        let check = |x: f64, expected: f64| assert!((ln_gamma(x) - expected).abs() < 1e-9, "{x}: {}", ln_gamma(x));
+        let check =
+            |x: f64, expected: f64| assert!((ln_gamma(x) - expected).abs() < 1e-9, "{x}: {}", ln_gamma(x));
         check(1.0, 0.0);
         check(2.0, 0.0);
         check(0.5, std::f64::consts::PI.sqrt().ln());

@@ -84,6 +84,8 @@ pub(crate) struct Novelty {
     pub(crate) whole: u64,
     pub(crate) signature: u64,
     pub(crate) examples: Vec<Example>,
+    /// Whether it may be half of more than one rename: then it is half of none.
+    pub(crate) is_ambiguous: bool,
     /// Number of this question among those of its kind in the flow.
     number: u64,
     last: u64,
@@ -104,6 +106,7 @@ impl Novelty {
             whole: 0,
             signature: 0,
             examples: Vec::new(),
+            is_ambiguous: false,
             number,
             last: first.trial,
             conn: first.message.conn,

@@ -76,8 +76,10 @@ impl Fields {
         for step in &steps {
             let object = (step.first..step.end).find(|i| is_object(shape, *i));
             let (Some(entry), Some(field)) = (object, self.get(step.slot)) else { continue };
-            let absent = field.children.iter().filter(|c| !present.get(**c as usize).copied().unwrap_or(true));
-            let always = absent.filter(|c| self.get(**c).is_some_and(|f| f.is_member && f.presence.is_always()));
+            let absent =
+                field.children.iter().filter(|c| !present.get(**c as usize).copied().unwrap_or(true));
+            let always =
+                absent.filter(|c| self.get(**c).is_some_and(|f| f.is_member && f.presence.is_always()));
             missing.extend(always.map(|slot| Missing { slot: *slot, parent: (entry, step.slot) }));
         }
         Plan { entries: shape.entries.len(), version: self.version, steps, missing }
@@ -87,7 +89,8 @@ impl Fields {
         let mut steps: Vec<Step> = Vec::new();
         let mut slot_of_entry: Vec<Option<u32>> = Vec::with_capacity(shape.entries.len());
         for (i, entry) in (0..).zip(&shape.entries) {
-            let parent = entry.parent.map(|parent| (parent, slot_of_entry.get(parent as usize).copied().flatten()));
+            let parent =
+                entry.parent.map(|parent| (parent, slot_of_entry.get(parent as usize).copied().flatten()));
             let slot = match parent {
                 Some((_, None)) => None, // below a path that was refused
                 Some((_, Some(parent))) => self.slot(&entry.path, Some(parent), cap),

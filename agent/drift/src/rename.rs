@@ -13,29 +13,44 @@ use pitot_observe::shape::ValueKind;
 /// Share of members' names that a renamed object keeps.
 const LIKENESS: f64 = 0.5;
 
-/// The question that is the other half of a rename, if there is exactly one. `now` is the number of trials of both.
-pub(crate) fn partner(question: usize, all: &[Novelty], done: &[bool], fields: &Fields, now: u64) -> Option<usize> {
-    let other = only_match(question, all, done, fields, now)?;
-    (only_match(other, all, done, fields, now) == Some(question)).then_some(other)
+/// The question that is the other half of a rename, if there is exactly one. Marks those of which there are more. `now` is
+/// the number of trials of both.
+pub(crate) fn partner(question: usize, all: &mut [Novelty], fields: &Fields, now: u64) -> Option<usize> {
+    let candidates = matches(question, all, fields, now);
+    let rivals = candidates
+        .iter()
+        .flat_map(|other| matches(*other, all, fields, now))
+        .filter(|rival| *rival != question);
+    let mut ambiguous: Vec<usize> = rivals.collect();
+    if ambiguous.is_empty()
+        && let [only] = candidates[..]
+    {
+        return Some(only);
+    }
+    ambiguous.extend(candidates);
+    for i in ambiguous {
+        if let Some(novelty) = all.get_mut(i) {
+            novelty.is_ambiguous = true;
+        }
+    }
+    None
 }
 
-fn only_match(question: usize, all: &[Novelty], done: &[bool], fields: &Fields, now: u64) -> Option<usize> {
-    let one = all.get(question)?;
-    let is_open = |i: &usize| done.get(*i) == Some(&false);
-    let mut matches = (0..all.len()).filter(is_open).filter(|i| {
-        all.get(*i).is_some_and(|other| match (one.event, other.event) {
-            (Event::Absent, Event::Present) => is_rename(one, other, fields, now),
-            (Event::Present, Event::Absent) => is_rename(other, one, fields, now),
-            _ => false,
-        })
-    });
-    let first = matches.next()?;
-    matches.next().is_none().then_some(first)
+fn matches(question: usize, all: &[Novelty], fields: &Fields, now: u64) -> Vec<usize> {
+    let Some(one) = all.get(question) else { return Vec::new() };
+    let is_match = |other: &Novelty| match (one.event, other.event) {
+        (Event::Absent, Event::Present) => is_rename(one, other, fields, now),
+        (Event::Present, Event::Absent) => is_rename(other, one, fields, now),
+        _ => false,
+    };
+    all.iter().enumerate().filter(|(_, other)| is_match(other)).map(|(i, _)| i).collect()
 }
 
 fn is_rename(removed: &Novelty, added: &Novelty, fields: &Fields, now: u64) -> bool {
     let (Some(old), Some(new)) = (fields.get(removed.slot), fields.get(added.slot)) else { return false };
     let is_exclusive = old.parent == new.parent
+        && !removed.is_ambiguous
+        && !added.is_ambiguous
         && removed.onset == added.onset
         && removed.is_total(now)
         && added.is_total(now)

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use pitot_observe::FlowKey;
 use pitot_protocols::message::Order;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Run};
 use crate::evidence::{Evidence, Example, Kind};
 use crate::field::{Field, Reported};
 use crate::novelty::{Event, Novelty};
 use crate::plan::Fields;
 use crate::types::Types;
 
-/// Trials that must have the property before its end is a claim.
-const FEWEST_SEEN: u64 = 5;
 /// A rate must be at least this far from the one it jumps to: 95 % to all is not worth a finding.
 const JUMP: f64 = 0.1;
 
@@ -104,7 +102,9 @@ impl Reporter<'_> {
 
     /// Reports that the field of `removed` is now called as that of `added`.
     pub(crate) fn rename(&mut self, removed: &Novelty, added: &Novelty, now: u64) {
-        let (Some(old), Some(new)) = (self.fields.get(removed.slot), self.fields.get(added.slot)) else { return };
+        let (Some(old), Some(new)) = (self.fields.get(removed.slot), self.fields.get(added.slot)) else {
+            return;
+        };
         let t_ns = self.moment.t_ns;
         let back = new.presence_report.filter(|r| r.is_kept(t_ns));
         let reverted = back.is_some_and(|r| r.kind == Kind::FieldRenamed && r.other == Some(removed.slot));
@@ -118,8 +118,12 @@ impl Reporter<'_> {
         };
         for (novelty, other) in [(removed, added.slot), (added, removed.slot)] {
             if let Some(field) = self.fields.get_mut(novelty.slot) {
-                let report =
-                    Reported { kind: Kind::FieldRenamed, at_ns: t_ns, types: field.types, other: Some(other) };
+                let report = Reported {
+                    kind: Kind::FieldRenamed,
+                    at_ns: t_ns,
+                    types: field.types,
+                    other: Some(other),
+                };
                 field.presence_report = (!reverted).then_some(report);
                 rebase(field, novelty, now, t_ns);
             }
@@ -132,9 +136,12 @@ impl Reporter<'_> {
     pub(crate) fn runs(&mut self, novelties: &[Novelty], budget: f64) {
         for slot in 0..self.fields.list.len() as u32 {
             let Some(field) = self.fields.get(slot) else { continue };
-            let objects = field.parent.and_then(|parent| self.fields.get(parent)).map_or(0, |parent| parent.objects);
+            let objects =
+                field.parent.and_then(|parent| self.fields.get(parent)).map_or(0, |parent| parent.objects);
             let is_asked = |null: bool| {
-                novelties.iter().any(|n| n.slot == slot && matches!(n.event, Event::Null | Event::NotNull) == null)
+                novelties
+                    .iter()
+                    .any(|n| n.slot == slot && matches!(n.event, Event::Null | Event::NotNull) == null)
             };
             if field.is_member && !is_asked(false) {
                 self.presence_runs(slot, objects, budget);
@@ -148,100 +155,82 @@ impl Reporter<'_> {
     fn presence_runs(&mut self, slot: u32, trials: u64, budget: f64) {
         let t_ns = self.moment.t_ns;
         let Some(field) = self.fields.get_mut(slot) else { return };
-        if field.presence.is_never() || field.presence.some < FEWEST_SEEN {
+        if field.presence.is_never() {
             return;
         }
         let report = field.presence_report.filter(|r| r.is_kept(t_ns));
-        let (onset_ns, before) = (field.presence.last_some_ns, field.presence.rate());
-        if let Some((error, length)) = field.presence.gone(trials, budget) {
+        if let Some(run) = field.presence.gone(trials, budget) {
             field.presence = Channel::never();
-            field.absent_from = trials - length;
+            field.absent_from = trials - run.length;
             let undone = report.filter(|r| r.kind == Kind::FieldAdded).map(|r| r.kind);
             let report = Reported { kind: Kind::FieldRemoved, at_ns: t_ns, types: field.types, other: None };
             field.presence_report = undone.is_none().then_some(report);
-            self.run(slot, undone.unwrap_or(Kind::FieldRemoved), (error, length), onset_ns, None, undone.is_some());
+            self.run(slot, undone.unwrap_or(Kind::FieldRemoved), run, None, undone.is_some());
             return;
         }
-        let onset_ns = field.presence.full_since_ns;
-        if let Some((error, length)) = field.presence.filled(trials, budget) {
-            let before = rate_without(&field.presence, length, before);
+        if let Some(run) = field.presence.filled(trials, budget) {
             let undone = report.filter(|r| r.kind == Kind::PresenceChanged);
             // An added or renamed field that is rolled out step by step was reported already.
             let is_rollout = report.is_some_and(|r| matches!(r.kind, Kind::FieldAdded | Kind::FieldRenamed));
-            if before > 1.0 - JUMP && undone.is_none() && !is_rollout {
+            if run.before > 1.0 - JUMP && undone.is_none() && !is_rollout {
                 return;
             }
-            field.presence = Channel::restart(trials - length, trials, length, true, t_ns);
+            field.presence = Channel::restart(trials - run.length, trials, run.length, true, t_ns);
             self.fields.version += 1;
             if is_rollout {
                 return;
             }
             if let Some(field) = self.fields.get_mut(slot) {
-                let report = Reported { kind: Kind::PresenceChanged, at_ns: t_ns, types: field.types, other: None };
+                let report =
+                    Reported { kind: Kind::PresenceChanged, at_ns: t_ns, types: field.types, other: None };
                 field.presence_report = undone.is_none().then_some(report);
             }
-            let rate = Some((before, 1.0));
-            self.run(slot, Kind::PresenceChanged, (error, length), onset_ns, rate, undone.is_some());
+            self.run(slot, Kind::PresenceChanged, run, Some(1.0), undone.is_some());
         }
     }
 
     fn null_runs(&mut self, slot: u32, budget: f64) {
         let t_ns = self.moment.t_ns;
         let Some(field) = self.fields.get_mut(slot) else { return };
-        if field.nulls.is_never() || field.nulls.some < FEWEST_SEEN {
+        if field.nulls.is_never() {
             return;
         }
         let trials = field.messages;
         let undone = field.null_report.is_some_and(|r| r.is_kept(t_ns));
-        let (gone_ns, full_ns, rate) = (field.nulls.last_some_ns, field.nulls.full_since_ns, field.nulls.rate());
-        let (found, onset_ns, before, after) = if let Some(found) = field.nulls.gone(trials, budget) {
-            (found, gone_ns, rate, 0.0)
-        } else if let Some(found) = field.nulls.filled(trials, budget) {
-            (found, full_ns, rate_without(&field.nulls, found.1, rate), 1.0)
+        let (run, after) = if let Some(run) = field.nulls.gone(trials, budget) {
+            (run, 0.0)
+        } else if let Some(run) = field.nulls.filled(trials, budget) {
+            (run, 1.0)
         } else {
             return;
         };
-        if (before - after).abs() < JUMP && !undone {
+        if (run.before - after).abs() < JUMP && !undone {
             return;
         }
-        let start = trials - found.1;
+        let start = trials - run.length;
         field.nulls = if after > 0.0 {
-            Channel::restart(start, trials, found.1, true, t_ns)
+            Channel::restart(start, trials, run.length, true, t_ns)
         } else {
             field.not_null_from = start;
             Channel::never()
         };
         let report = Reported { kind: Kind::PresenceChanged, at_ns: t_ns, types: field.types, other: None };
         field.null_report = (!undone).then_some(report);
-        self.run(slot, Kind::PresenceChanged, found, onset_ns, Some((before, after)), undone);
+        self.run(slot, Kind::PresenceChanged, run, Some(after), undone);
     }
 
-    fn run(
-        &mut self,
-        slot: u32,
-        kind: Kind,
-        (error, length): (f64, u64),
-        onset_ns: u64,
-        rate: Option<(f64, f64)>,
-        reverted: bool,
-    ) {
+    fn run(&mut self, slot: u32, kind: Kind, run: Run, after: Option<f64>, reverted: bool) {
         let Some(field) = self.fields.get(slot) else { return };
         let evidence = Evidence {
-            onset_ns,
-            rate,
-            affected: (length, length),
+            onset_ns: run.since_ns,
+            rate: after.map(|after| (run.before, after)),
+            affected: (run.length, run.length),
             examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
             reverted,
-            ..self.evidence(kind, &field.path, error)
+            ..self.evidence(kind, &field.path, run.error)
         };
         self.out.push(evidence);
     }
-}
-
-/// Share of trials with the property before the last `length` of them, which all have it.
-fn rate_without(channel: &Channel, length: u64, otherwise: f64) -> f64 {
-    let trials = channel.trials().saturating_sub(length);
-    if trials == 0 { otherwise } else { channel.some.saturating_sub(length) as f64 / trials as f64 }
 }
 
 /// The reported change that a new one of `kind` undoes.
