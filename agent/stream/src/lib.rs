@@ -8,6 +8,53 @@
 //! [`table::Table`] (one, ordered) finds the connection a segment belongs to, whichever end, namespace
 //! or side of a NAT it was captured at; [`reassembly::Reassembly`] (one per partition) puts the bytes of its
 //! connections in order.
+//!
+//! # Example
+//! ```
+//! use pitot_common::user::{Hook, Segment, TcpFlags};
+//! use pitot_stream::reassembly::Reassembly;
+//! use pitot_stream::table::Table;
+//! use pitot_stream::{Kind, Limits, PARTITIONS};
+//!
+//! let mut table = Table::new(Limits::default());
+//! let mut partitions: Vec<_> = (0..PARTITIONS).map(|_| Reassembly::new(Limits::default())).collect();
+//! let (mut routed, mut out) = (Vec::new(), Vec::new());
+//!
+//! let segment = |number: u32, payload: &[u8]| Segment {
+//!     time_ns: 1_763_800_000_000_000_000,
+//!     hook: Hook::Egress,
+//!     cookie: 1,
+//!     cgroup: 1,
+//!     netns: 1,
+//!     src: ([127, 0, 0, 1], 40_000).into(),
+//!     dst: ([127, 0, 0, 1], 80).into(),
+//!     seq: number,
+//!     ack: 0,
+//!     flags: TcpFlags(TcpFlags::ACK),
+//!     owner: None,
+//!     total: payload.len() as u32,
+//!     offset: 0,
+//!     payload: payload.to_vec(),
+//!     short: None,
+//! };
+//! // The third overtook the second.
+//! let segments = [segment(1_000, b"GET"), segment(1_005, b"HTTP"), segment(1_003, b" /")];
+//! for (seq, segment) in (1..).zip(segments) {
+//!     table.route(seq, segment, &mut routed);
+//!     for step in routed.drain(..) {
+//!         partitions[step.conn.id.partition()].push(step, &mut out);
+//!     }
+//! }
+//! let text: Vec<u8> = out
+//!     .iter()
+//!     .filter_map(|event| match &event.kind {
+//!         Kind::Chunk { bytes, .. } => Some(bytes.to_vec()),
+//!         _ => None,
+//!     })
+//!     .flatten()
+//!     .collect();
+//! assert_eq!(text, b"GET /HTTP");
+//! ```
 #![forbid(unsafe_code)]
 
 use std::net::SocketAddr;
@@ -28,7 +75,7 @@ pub use limits::Limits;
 pub const PARTITIONS: usize = 64;
 
 /// Identity of a connection: a hash of its first segment's sequence and acknowledgement numbers, addresses, network
-/// namespace and capture time. The same when a capture is replayed.
+/// namespace and capture time. The same when a capture is replayed, and whatever else is captured beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(pub u64);
 

@@ -62,6 +62,19 @@ pub struct Table {
     counters: Counters,
 }
 
+/// The capture event at hand.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    seq: u64,
+    time_ns: u64,
+}
+
+impl Now {
+    fn routed(self, conn: Arc<Connection>, step: Step) -> Routed {
+        Routed { seq: self.seq, time_ns: self.time_ns, conn, step }
+    }
+}
+
 impl Table {
     /// An empty table.
     #[must_use]
@@ -94,13 +107,14 @@ impl Table {
 
     /// Finds the connection of `event` and appends what it means for it. `seq` numbers the events of the source.
     pub fn route(&mut self, seq: u64, event: Segment, out: &mut Vec<Routed>) {
+        let now = Now { seq, time_ns: event.time_ns };
         let found = match (event.flags.has(TcpFlags::SYN), event.flags.has(TcpFlags::ACK)) {
-            (true, false) => Some(self.syn(seq, &event, out)),
-            (true, true) => Some(self.syn_ack(seq, &event, out)),
-            (false, _) => self.ongoing(seq, &event, out),
+            (true, false) => Some(self.syn(now, &event, out)),
+            (true, true) => Some(self.syn_ack(now, &event, out)),
+            (false, _) => self.ongoing(now, &event, out),
         };
         match found {
-            Some((slot, direction)) => self.deliver(seq, slot, direction, event, out),
+            Some((slot, direction)) => self.deliver(now, slot, direction, event, out),
             None => self.counters.ignored += 1,
         }
     }
@@ -116,31 +130,31 @@ impl Table {
                     break;
                 }
                 self.counters.idle += u64::from(queue == LIVE);
-                self.close(slot, seq, time_ns, reason, out);
+                self.close(slot, Now { seq, time_ns }, reason, out);
             }
         }
     }
 
-    fn syn(&mut self, seq: u64, event: &Segment, out: &mut Vec<Routed>) -> (Slot, Direction) {
+    fn syn(&mut self, now: Now, event: &Segment, out: &mut Vec<Routed>) -> (Slot, Direction) {
         let tuple = Tuple::of(event);
         if let Some((slot, direction)) = self.index.find(&tuple) {
             if self.entries.get(slot).is_some_and(|entry| entry.takes_syn(direction, event)) {
                 return (slot, direction);
             }
-            self.replace(slot, seq, event.time_ns, out);
+            self.replace(slot, now, out);
         } else if event.hook == Hook::Ingress
             && let Some(slot) = self.index.waiting(event.seq)
-            && self.add_view(slot, tuple, Direction::FromInitiator, seq, event.time_ns, out)
+            && self.add_view(slot, tuple, Direction::FromInitiator, now, out)
         {
             // The same SYN, seen arriving in another namespace.
             return (slot, Direction::FromInitiator);
         }
-        let slot = self.open(seq, event, event.src, event.dst, Direction::FromInitiator, out);
+        let slot = self.open(now, event, Direction::FromInitiator, out);
         self.index.wait(event.seq, slot);
         (slot, Direction::FromInitiator)
     }
 
-    fn syn_ack(&mut self, seq: u64, event: &Segment, out: &mut Vec<Routed>) -> (Slot, Direction) {
+    fn syn_ack(&mut self, now: Now, event: &Segment, out: &mut Vec<Routed>) -> (Slot, Direction) {
         let tuple = Tuple::of(event);
         let found = self.index.find(&tuple);
         if let Some((slot, direction)) = found
@@ -150,24 +164,24 @@ impl Table {
         }
         if let Some(slot) = self.index.waiting(event.ack.wrapping_sub(1))
             && found.is_none_or(|(other, _)| other != slot)
-            && self.add_view(slot, tuple, Direction::FromResponder, seq, event.time_ns, out)
+            && self.add_view(slot, tuple, Direction::FromResponder, now, out)
         {
             return (slot, Direction::FromResponder);
         }
         if let Some((slot, _)) = self.index.find(&tuple) {
-            self.replace(slot, seq, event.time_ns, out);
+            self.replace(slot, now, out);
         }
-        (self.open(seq, event, event.dst, event.src, Direction::FromResponder, out), Direction::FromResponder)
+        (self.open(now, event, Direction::FromResponder, out), Direction::FromResponder)
     }
 
-    fn ongoing(&mut self, seq: u64, event: &Segment, out: &mut Vec<Routed>) -> Option<(Slot, Direction)> {
+    fn ongoing(&mut self, now: Now, event: &Segment, out: &mut Vec<Routed>) -> Option<(Slot, Direction)> {
         let tuple = Tuple::of(event);
         if let Some((slot, direction)) = self.index.find(&tuple) {
             let reused = self.entries.get(slot).is_some_and(|entry| entry.is_reused(direction, event));
             if !reused {
                 return Some((slot, direction));
             }
-            self.replace(slot, seq, event.time_ns, out);
+            self.replace(slot, now, out);
         }
         if event.flags.has(TcpFlags::RST) || (event.flags.has(TcpFlags::FIN) && event.total == 0) {
             return None;
@@ -180,30 +194,26 @@ impl Table {
                 .map(|direction| (slot, direction))
         });
         if let Some((slot, direction)) = joined
-            && self.add_view(slot, tuple, direction, seq, event.time_ns, out)
+            && self.add_view(slot, tuple, direction, now, out)
         {
             return Some((slot, direction));
         }
-        let slot = self.open(seq, event, event.src, event.dst, Direction::FromInitiator, out);
+        let slot = self.open(now, event, Direction::FromInitiator, out);
         Some((slot, Direction::FromInitiator))
     }
 
     /// Adds a connection whose first segment is `event`.
-    fn open(
-        &mut self,
-        seq: u64,
-        event: &Segment,
-        initiator: std::net::SocketAddr,
-        responder: std::net::SocketAddr,
-        direction: Direction,
-        out: &mut Vec<Routed>,
-    ) -> Slot {
+    fn open(&mut self, now: Now, event: &Segment, direction: Direction, out: &mut Vec<Routed>) -> Slot {
         if self.entries.len() >= self.limits.connections.max(1)
             && let Some(slot) = self.entries.oldest(LINGERING).or_else(|| self.entries.oldest(LIVE))
         {
             self.counters.evicted += 1;
-            self.close(slot, seq, event.time_ns, "evicted", out);
+            self.close(slot, now, "evicted", out);
         }
+        let (initiator, responder) = match direction {
+            Direction::FromInitiator => (event.src, event.dst),
+            Direction::FromResponder => (event.dst, event.src),
+        };
         let conn = Arc::new(Connection {
             id: entry::identity(event),
             initiator,
@@ -211,7 +221,7 @@ impl Table {
             initiator_known: event.flags.has(TcpFlags::SYN),
         });
         self.counters.opened += 1;
-        out.push(Routed { seq, time_ns: event.time_ns, conn: Arc::clone(&conn), step: Step::Open });
+        out.push(now.routed(Arc::clone(&conn), Step::Open));
         let tuple = Tuple::of(event);
         let slot = self.entries.insert(LIVE, Entry::new(conn, tuple, direction, event.time_ns));
         self.index.add_view(tuple, slot, direction);
@@ -225,15 +235,14 @@ impl Table {
         slot: Slot,
         tuple: Tuple,
         direction: Direction,
-        seq: u64,
-        time_ns: u64,
+        now: Now,
         out: &mut Vec<Routed>,
     ) -> bool {
         if self.entries.get(slot).is_none_or(|entry| entry.other_view.is_some()) {
             return false;
         }
         if let Some((old, _)) = self.index.find(&tuple) {
-            self.replace(old, seq, time_ns, out);
+            self.replace(old, now, out);
         }
         let Some(entry) = self.entries.get_mut(slot) else { return false };
         entry.other_view = Some(tuple);
@@ -241,23 +250,22 @@ impl Table {
         true
     }
 
-    fn replace(&mut self, slot: Slot, seq: u64, time_ns: u64, out: &mut Vec<Routed>) {
+    fn replace(&mut self, slot: Slot, now: Now, out: &mut Vec<Routed>) {
         self.counters.replaced += 1;
-        self.close(slot, seq, time_ns, "replaced", out);
+        self.close(slot, now, "replaced", out);
     }
 
-    fn close(&mut self, slot: Slot, seq: u64, time_ns: u64, reason: &'static str, out: &mut Vec<Routed>) {
+    fn close(&mut self, slot: Slot, now: Now, reason: &'static str, out: &mut Vec<Routed>) {
         let Some(entry) = self.entries.remove(slot) else { return };
         self.index.remove(slot, &entry);
-        out.push(Routed { seq, time_ns, conn: entry.conn, step: Step::Close { reason } });
+        out.push(now.routed(entry.conn, Step::Close { reason }));
     }
 
     /// Notes what `event` tells about its connection, and hands it on.
-    fn deliver(&mut self, seq: u64, slot: Slot, direction: Direction, event: Segment, out: &mut Vec<Routed>) {
+    fn deliver(&mut self, now: Now, slot: Slot, direction: Direction, event: Segment, out: &mut Vec<Routed>) {
         let Some(entry) = self.entries.get_mut(slot) else { return };
-        let time_ns = event.time_ns;
-        let routed = |entry: &Entry, step| Routed { seq, time_ns, conn: Arc::clone(&entry.conn), step };
-        entry.last_ns = time_ns;
+        let routed = |entry: &Entry, step| now.routed(Arc::clone(&entry.conn), step);
+        entry.last_ns = now.time_ns;
         if entry.note(direction, &event) {
             self.index.remove_one_sided(&entry.view, slot);
             self.index.stop_waiting(entry, slot);
