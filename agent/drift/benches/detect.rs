@@ -105,7 +105,7 @@ fn recorded(file: &str) -> Vec<Message> {
     let file = std::io::BufReader::new(std::fs::File::open(file).expect("open the messages file"));
     let messages: Vec<Message> = Reader::new(file)
         .filter_map(|item| match item {
-            Ok(Item::Message(message)) => Some(message),
+            Ok(Item::Message(message)) => Some(*message),
             _ => None,
         })
         .filter(|m| m.is_complete() && m.body.first().is_some_and(|b| matches!(b, b'{' | b'[')))
