@@ -177,6 +177,9 @@ pub struct Demo {
     /// Print the findings as lines of JSON instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Do everything but inject the fault: the demonstration must then fail.
+    #[arg(long, hide = true)]
+    pub withhold: bool,
     /// Kernel part.
     #[command(flatten)]
     pub kernel: Kernel,

@@ -3,6 +3,11 @@
 use crate::cli::Command;
 use crate::exit::Outcome;
 
+mod demo;
+mod doctor;
+mod record;
+mod replay;
+mod run;
 mod shell;
 mod validate;
 
@@ -12,9 +17,14 @@ mod validate;
 /// The command's; its class is the exit code.
 pub fn execute(command: Command) -> Outcome {
     match command {
+        Command::Run(arguments) => run::execute(&arguments),
+        Command::Replay(arguments) => replay::execute(&arguments),
+        Command::Record(arguments) => record::execute(&arguments),
+        Command::Demo(arguments) => demo::execute(&arguments),
+        Command::DemoPeer(arguments) => demo::peer(&arguments),
+        Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Validate(arguments) => validate::execute(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(_) => shell::manual(),
-        _ => Err(crate::exit::Failure::input(anyhow::anyhow!("not yet"))),
     }
 }

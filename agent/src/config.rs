@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod load;
+mod naming;
 
 pub use load::{load, load_text};
+pub use naming::{Naming, Rule};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,9 @@ pub struct Config {
     /// How traffic is captured.
     #[serde(deserialize_with = "section")]
     pub capture: Capture,
+    /// How workloads are named.
+    #[serde(deserialize_with = "section")]
+    pub naming: Naming,
     /// What may be written about what was seen.
     #[serde(deserialize_with = "section")]
     pub redaction: Redaction,
@@ -91,6 +96,14 @@ pub struct Otlp {
 impl Default for Otlp {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Config {
+    /// How flows are judged.
+    #[must_use]
+    pub fn drift(&self) -> pitot_drift::Config {
+        pitot_drift::Config { learning_messages: u64::from(self.learning.messages), ..Default::default() }
     }
 }
 

@@ -18,9 +18,13 @@ use clap::error::ErrorKind;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod demo_peer;
 pub mod exit;
+pub mod live;
 pub mod logger;
 pub mod output;
+pub mod pipeline;
+pub mod sinks;
 pub mod stop;
 pub mod terminal;
 

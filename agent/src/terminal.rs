@@ -40,6 +40,11 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "pitot: {}", escape(line));
 }
 
+/// One line on stderr as it is, for programs that wait for it.
+pub fn plain(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -152,7 +152,10 @@ mod tests {
             "capture: {}\nlearning:\n  mesages: 5\n",
             "p.yaml:3:3: unknown key `mesages`; did you mean `messages`?",
         );
-        check("zzz: 1\n", "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, redaction, export");
+        check(
+            "zzz: 1\n",
+            "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, naming, redaction, export",
+        );
         check("learning:\n  messages: 0\n", "p.yaml:2:13: 0 is too few, the least is 1");
         check("learning:\n  messages: many\n", "p.yaml:2:13: a whole number is expected");
         check("learning: 5\n", "p.yaml:1:11: a section with keys is expected");

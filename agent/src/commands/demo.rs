@@ -1,0 +1,269 @@
+//! `pitot demo`: two real processes, observed through the kernel, and a fault put into what they say.
+//!
+//! ```text
+//! learning --(enough messages of both flows)--> fault --(found, and nothing more for a while)--> end
+//! ```
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use pitot_findings::Finding;
+use pitot_findings::finding::State;
+
+use crate::cli::{Demo, DemoPeer, Fault, Kernel, Role, Select};
+use crate::config::{Config, Rule};
+use crate::demo_peer::{self, CLIENT, SERVER};
+use crate::exit::{Failure, Outcome};
+use crate::live;
+use crate::pipeline::{Pipeline, Selection};
+use crate::sinks::Sinks;
+use crate::stop::Stop;
+use crate::terminal;
+
+/// Messages seen after the flows have learned and before the fault, so that a false alarm has its chance.
+const CALM: u64 = 200;
+/// Messages seen after the last fault was found (or would have been): whatever else is reported comes here.
+const AFTERMATH: u64 = 2_000;
+
+/// What must be found: these and nothing else.
+struct Expected {
+    kind: &'static str,
+    path: &'static str,
+    old_path: Option<&'static str>,
+}
+
+pub(super) fn peer(arguments: &DemoPeer) -> Outcome {
+    match arguments.role {
+        Role::Server => demo_peer::server()?,
+        Role::Client { port } => demo_peer::client(port)?,
+    }
+    Ok(())
+}
+
+pub(super) fn execute(arguments: &Demo) -> Outcome {
+    let expected = expected(arguments.fault)?;
+    let config = config();
+    let stop = Stop::on_signals()?;
+    let mut server = Peer::start(&["server"])?;
+    let port = server.port()?;
+    let show = Show::open(&config, &arguments.kernel, port, arguments.json)?;
+    let mut client = Peer::start(&["client", "--port", &port.to_string()])?;
+    if !arguments.json {
+        terminal::plain(&format!("{CLIENT} posts orders to {SERVER}; Pitot reads along and learns"));
+    }
+    let deadline = Instant::now() + Duration::from_secs(arguments.seconds);
+    let mut script = Script { learned: 2 * u64::from(config.learning.messages) + CALM, ..Script::default() };
+    let over = stop.clone();
+    let found = show.watch(&stop, deadline, |observed, found| {
+        match script.next(observed, complete(&expected, found)) {
+            Act::Wait => {}
+            Act::Inject if arguments.withhold || expected.is_empty() => {}
+            Act::Inject => {
+                client.tell(demo_peer::RENAME_AMOUNT)?;
+                if !arguments.json {
+                    terminal::plain("from now on the orders say `amount_minor` instead of `amount`");
+                }
+            }
+            Act::End => over.ask(),
+        }
+        Ok(())
+    })?;
+    drop((client, server));
+    if !script.injected() {
+        let why = format!(
+            "the flows were not learned within {} s; try --seconds {}",
+            arguments.seconds,
+            arguments.seconds * 2
+        );
+        return Err(Failure::findings(anyhow!(why)));
+    }
+    judge(&expected, &found)
+}
+
+fn expected(fault: Fault) -> Result<Vec<Expected>, Failure> {
+    let schema = Expected { kind: "field_renamed", path: "$.amount_minor", old_path: Some("$.amount") };
+    match fault {
+        Fault::Schema => Ok(vec![schema]),
+        Fault::All => {
+            terminal::say(
+                "all faults that are built: schema (not yet: semantic, value_range, loss, duplicate)",
+            );
+            Ok(vec![schema])
+        }
+        Fault::None => Ok(Vec::new()),
+        Fault::Semantic | Fault::ValueRange | Fault::Loss | Fault::Duplicate => {
+            Err(Failure::input(anyhow!("this fault is not built yet; use --fault schema")))
+        }
+    }
+}
+
+/// Both ends are the same executable; what tells them apart is the command name they took.
+fn config() -> Config {
+    let mut config = Config::default();
+    config.naming.rules = [CLIENT, SERVER]
+        .map(|name| Rule { name: name.into(), comm: Some(name.into()), ..Rule::default() })
+        .into();
+    config
+}
+
+/// Where the demonstration stands.
+#[derive(Default)]
+struct Script {
+    /// Messages to see before the fault.
+    learned: u64,
+    injected_at: Option<u64>,
+    found_at: Option<u64>,
+}
+
+enum Act {
+    Wait,
+    Inject,
+    End,
+}
+
+impl Script {
+    /// What to do after `observed` messages, when everything expected was found or not.
+    fn next(&mut self, observed: u64, complete: bool) -> Act {
+        if self.injected_at.is_none() {
+            if observed < self.learned {
+                return Act::Wait;
+            }
+            self.injected_at = Some(observed);
+            return Act::Inject;
+        }
+        if !complete {
+            return Act::Wait;
+        }
+        let found_at = *self.found_at.get_or_insert(observed);
+        if observed >= found_at + AFTERMATH { Act::End } else { Act::Wait }
+    }
+
+    fn injected(&self) -> bool {
+        self.injected_at.is_some()
+    }
+}
+
+fn complete(expected: &[Expected], found: &[Finding]) -> bool {
+    expected.iter().all(|expected| found.iter().any(|finding| expected.is(finding)))
+}
+
+impl Expected {
+    fn is(&self, finding: &Finding) -> bool {
+        let flow = &finding.flow;
+        finding.kind == self.kind
+            && finding.path == self.path
+            && finding.old_path.as_deref() == self.old_path
+            && (flow.client.as_str(), flow.server.as_str()) == (CLIENT, SERVER)
+            && flow.side == "request"
+    }
+}
+
+/// Whether everything expected was opened, once, and nothing else.
+fn judge(expected: &[Expected], found: &[Finding]) -> Outcome {
+    for fault in expected {
+        let times = found.iter().filter(|finding| fault.is(finding)).count();
+        if times != 1 {
+            let Expected { kind, path, .. } = fault;
+            return Err(Failure::findings(anyhow!(
+                "{kind} at {path} was found {times} times instead of once"
+            )));
+        }
+    }
+    match found.iter().find(|finding| !expected.iter().any(|expected| expected.is(finding))) {
+        Some(other) => Err(Failure::findings(anyhow!(
+            "reported without a fault: {} at {} ({})",
+            other.kind,
+            other.path,
+            other.summary
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Capture, pipeline and output of the demonstration.
+struct Show {
+    live: pitot_capture::Live,
+    pipeline: Pipeline,
+    sinks: Sinks,
+}
+
+impl Show {
+    fn open(config: &Config, kernel: &Kernel, port: u16, json: bool) -> Result<Self, Failure> {
+        let select = Select { port: Some(port), ..Select::default() };
+        let sinks = Sinks::default();
+        Ok(Self {
+            live: live::open(config, kernel)?,
+            pipeline: Pipeline::with_selection(config, 1, Selection::new(select))?,
+            sinks: if json { sinks.lines("-".as_ref())? } else { sinks.people() },
+        })
+    }
+
+    /// Detects and prints until the end; `step` is told after each batch how many messages were observed and what was
+    /// opened. Returns what was opened.
+    fn watch(
+        mut self,
+        stop: &Stop,
+        deadline: Instant,
+        mut step: impl FnMut(u64, &[Finding]) -> anyhow::Result<()>,
+    ) -> Result<Vec<Finding>, Failure> {
+        let (mut findings, mut opened) = (Vec::new(), Vec::new());
+        let note = |findings: &[Finding], opened: &mut Vec<Finding>| {
+            opened.extend(findings.iter().filter(|finding| finding.state == State::Open).cloned());
+        };
+        let Self { live, pipeline, sinks } = &mut self;
+        live::pump(live, stop, Some(deadline), |events| {
+            pipeline.capture(events, &mut findings);
+            note(&findings, &mut opened);
+            sinks.write(&mut findings)?;
+            Ok(step(pipeline.observed(), &opened)?)
+        })?;
+        pipeline.finish(&mut findings);
+        note(&findings, &mut opened);
+        sinks.write(&mut findings)?;
+        self.sinks.close()?;
+        Ok(opened)
+    }
+}
+
+/// An end of the integration, as a process of its own; it ends with this value.
+struct Peer {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Peer {
+    fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("demo-peer")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the demonstration's processes cannot be started")?;
+        let stdin = child.stdin.take();
+        Ok(Self { child, stdin })
+    }
+
+    /// The port, which the server prints first.
+    fn port(&mut self) -> anyhow::Result<u16> {
+        let stdout = self.child.stdout.take().context("the server prints nothing")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        line.trim().parse().context("the server did not start")
+    }
+
+    fn tell(&mut self, word: &str) -> anyhow::Result<()> {
+        let stdin = self.stdin.as_mut().context("the process takes no orders")?;
+        writeln!(stdin, "{word}").context("a process of the demonstration has ended")
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Both may have happened already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

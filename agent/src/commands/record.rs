@@ -1,0 +1,122 @@
+//! `pitot record`
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::BufWriter;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use pitot_common::user::CaptureEvent;
+use pitot_observe::Namer;
+use pitot_protocols::Message;
+use pitot_protocols::message::Peer;
+use pitot_protocols::messages::Writer;
+use pitot_replay::Recorder;
+
+use crate::cli::{Record, RecordFormat};
+use crate::config::{self, Config};
+use crate::exit::Outcome;
+use crate::live;
+use crate::pipeline::{Selection, Wire};
+use crate::stop::Stop;
+use crate::terminal;
+
+pub(super) fn execute(arguments: &Record) -> Outcome {
+    let config = config::load(arguments.config.file.as_deref())?;
+    let stop = Stop::on_signals()?;
+    // Attached before the file is made: a machine that does not allow it costs nobody an older recording.
+    let mut live = live::open(&config, &arguments.kernel)?;
+    let mut wire = Wire::new(Selection::new(arguments.select.clone()), 1)?;
+    let mut tape = Tape::create(arguments, &config)?;
+    let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    terminal::plain("ready");
+    let mut kept = Vec::new();
+    live::pump(&mut live, &stop, deadline, |events| {
+        let batch = wire.push(events.drain(..), tape.wants_events().then_some(&mut kept));
+        tape.write(&mut kept, batch.into_messages())
+    })?;
+    let batch = wire.finish();
+    tape.write(&mut kept, batch.into_messages())?;
+    tape.close()?;
+    terminal::plain(&wire.ledger_line());
+    Ok(())
+}
+
+/// What is written, and how.
+enum Tape {
+    Capture(Recorder<BufWriter<File>>),
+    Messages { writer: Writer<BufWriter<File>>, namer: Namer },
+}
+
+impl Tape {
+    fn create(arguments: &Record, config: &Config) -> anyhow::Result<Self> {
+        let name = arguments.output.display();
+        let file = create_private(&arguments.output)
+            .with_context(|| format!("{name}: cannot be written; name a file in a directory that exists"))?;
+        let file = BufWriter::new(file);
+        Ok(match arguments.format {
+            RecordFormat::Capture => Self::Capture(Recorder::new(file)?),
+            RecordFormat::Messages => {
+                let writer = Writer::new(file, config.redaction.headers.clone());
+                Self::Messages { writer, namer: config.namer() }
+            }
+        })
+    }
+
+    fn wants_events(&self) -> bool {
+        matches!(self, Self::Capture(_))
+    }
+
+    fn write(&mut self, events: &mut Vec<CaptureEvent>, messages: Vec<Message>) -> Outcome {
+        let written: anyhow::Result<()> = match self {
+            Self::Capture(recorder) => {
+                events.drain(..).try_for_each(|event| recorder.write(&event)).map_err(Into::into)
+            }
+            Self::Messages { writer, namer } => messages
+                .iter()
+                .try_for_each(|message| {
+                    let [client, server] = names(namer, message);
+                    writer.write(message, &client, &server)
+                })
+                .map_err(Into::into),
+        };
+        Ok(written.context("the recording cannot be written on")?)
+    }
+
+    fn close(self) -> anyhow::Result<()> {
+        match self {
+            Self::Capture(recorder) => recorder.finish().map(drop).map_err(Into::into),
+            Self::Messages { mut writer, .. } => writer.flush().map_err(Into::into),
+        }
+    }
+}
+
+/// Creates or empties the file, and lets nobody else read it: both formats hold what was sent.
+fn create_private(path: &Path) -> std::io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        // A file that was there keeps its mode otherwise.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Names of client and server.
+fn names(namer: &Namer, message: &Message) -> [Arc<str>; 2] {
+    let client = match &message.client {
+        Peer::Named(name) => Arc::clone(name),
+        Peer::Local(process) => namer.local(process),
+        Peer::Address(address) => namer.remote_client(address.ip()),
+    };
+    let server = match &message.server {
+        Peer::Named(name) => Arc::clone(name),
+        Peer::Local(process) => namer.local(process),
+        Peer::Address(address) => {
+            let authority = message.request.as_ref().and_then(|request| request.authority.as_deref());
+            namer.remote_server(address.ip(), authority)
+        }
+    };
+    [client, server]
+}

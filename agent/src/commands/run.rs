@@ -1,0 +1,39 @@
+//! `pitot run`
+
+use anyhow::anyhow;
+
+use crate::cli::Run;
+use crate::config;
+use crate::exit::{Failure, Outcome};
+use crate::live;
+use crate::pipeline::Pipeline;
+use crate::sinks::Sinks;
+use crate::stop::Stop;
+
+pub(super) fn execute(arguments: &Run) -> Outcome {
+    let config = config::load(arguments.config.file.as_deref())?;
+    let mut sinks = Sinks::default();
+    if let Some(path) = &arguments.findings {
+        sinks = sinks.lines(path)?;
+    }
+    if config.export.otlp.enabled {
+        sinks = sinks.otlp()?;
+    }
+    if sinks.is_empty() {
+        let fix = "findings would go nowhere: give --findings F, or set export.otlp.enabled to true";
+        return Err(Failure::input(anyhow!(fix)));
+    }
+    let stop = Stop::on_signals()?;
+    let mut live = live::open(&config, &arguments.kernel)?;
+    log::info!("capturing");
+    let mut pipeline = Pipeline::new(&config, 1)?;
+    let mut findings = Vec::new();
+    live::pump(&mut live, &stop, None, |events| {
+        pipeline.capture(events, &mut findings);
+        sinks.write(&mut findings)
+    })?;
+    pipeline.finish(&mut findings);
+    log::info!("{}", pipeline.ledger_line());
+    sinks.write(&mut findings)?;
+    sinks.close()
+}

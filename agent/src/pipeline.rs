@@ -1,0 +1,151 @@
+//! The picture in ARCHITECTURE.md, as code: capture events or messages in, findings and the ledger out.
+//!
+//! Bulk-synchronous: a batch goes through one stage after the other, and inside a stage through all
+//! partitions at once. What makes the result independent of the number of workers and of where batches end:
+//! - every event gets a sequence number, and what a stage gives is put in the order of the numbers;
+//! - state lies in [`PARTITIONS`] partitions, by connection, then by flow, and a partition sees its input
+//!   in order, whoever works on it;
+//! - a tick is an event at its place: everything before it is done before it, in every partition.
+
+use pitot_common::user::CaptureEvent;
+use pitot_findings::Finding;
+use pitot_protocols::Message;
+use pitot_stream::PARTITIONS;
+
+use crate::config::Config;
+
+mod detect;
+mod intake;
+mod ledger;
+mod select;
+mod wire;
+mod workers;
+
+pub use select::Selection;
+pub use wire::Wire;
+
+use detect::Detect;
+use intake::Intake;
+
+/// A second of event time that went by, at its place among the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// Sequence number.
+    pub seq: u64,
+    /// Event time, ns since the Unix epoch.
+    pub time_ns: u64,
+}
+
+/// What one batch gave: messages, by partition and there in order, and the ticks between them.
+#[derive(Debug)]
+pub struct Batch {
+    messages: Vec<Vec<Message>>,
+    ticks: Vec<Tick>,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { messages: (0..PARTITIONS).map(|_| Vec::new()).collect(), ticks: Vec::new() }
+    }
+
+    /// Adds a message that came from a file. Any partition will do, as long as it is the same in every run.
+    pub fn add(&mut self, message: Message) {
+        let partition = message.order.seq % PARTITIONS as u64;
+        if let Some(list) = self.messages.get_mut(partition as usize) {
+            list.push(message);
+        }
+    }
+
+    /// Adds a tick; it comes after every message whose sequence number is not greater.
+    pub fn tick(&mut self, tick: Tick) {
+        self.ticks.push(tick);
+    }
+
+    /// The messages of all partitions, in order.
+    #[must_use]
+    pub fn into_messages(self) -> Vec<Message> {
+        let mut messages: Vec<_> = self.messages.into_iter().flatten().collect();
+        messages.sort_unstable_by_key(|message| message.order);
+        messages
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// From a source to findings.
+pub struct Pipeline {
+    wire: Wire,
+    intake: Intake,
+    detect: Detect,
+}
+
+impl Pipeline {
+    /// A pipeline that has seen nothing, on `workers` threads.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn new(config: &Config, workers: usize) -> anyhow::Result<Self> {
+        Self::with_selection(config, workers, Selection::default())
+    }
+
+    /// The same, of the connections that `selection` selects.
+    ///
+    /// # Errors
+    /// As [`Pipeline::new`].
+    pub fn with_selection(config: &Config, workers: usize, selection: Selection) -> anyhow::Result<Self> {
+        Ok(Self { wire: Wire::new(selection, workers)?, intake: Intake::new(), detect: Detect::new(config) })
+    }
+
+    /// Takes the next events of a source; they are used up.
+    pub fn capture(&mut self, events: &mut Vec<CaptureEvent>, out: &mut Vec<Finding>) {
+        let batch = self.wire.push(events.drain(..), None);
+        self.detect.push(self.wire.workers(), batch, out);
+    }
+
+    /// Takes the next message of a file.
+    pub fn message(&mut self, message: Message, out: &mut Vec<Finding>) {
+        if let Some(batch) = self.intake.add(message) {
+            self.detect.push(self.wire.workers(), batch, out);
+        }
+    }
+
+    /// Counts a line of a file that could not be used.
+    pub fn bad_line(&mut self) {
+        self.intake.bad_line();
+    }
+
+    /// Batches of so many messages of a file, for tests: what is found must not depend on it.
+    #[must_use]
+    pub fn batches_of(mut self, messages: usize) -> Self {
+        self.intake.set_size(messages);
+        self
+    }
+
+    /// The input has ended.
+    pub fn finish(&mut self, out: &mut Vec<Finding>) {
+        for batch in [self.intake.rest(), self.wire.finish()] {
+            self.detect.push(self.wire.workers(), batch, out);
+        }
+        self.detect.finish(out);
+    }
+
+    /// Complete messages that were taken so far.
+    #[must_use]
+    pub fn observed(&self) -> u64 {
+        self.detect.observed()
+    }
+
+    /// What became of every byte and message of the source, as the contract's line of JSON.
+    #[must_use]
+    pub fn ledger_line(&self) -> String {
+        let mut ledger = self.intake.ledger().clone();
+        ledger.merge(&self.wire.ledger());
+        ledger::line(&ledger, self.wire.lost())
+    }
+}

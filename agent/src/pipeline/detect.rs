@@ -1,0 +1,145 @@
+//! From messages to findings: observe, drift, findings.
+
+use pitot_drift::{Evidence, Flows};
+use pitot_findings::{Finding, Findings};
+use pitot_observe::{Observation, Observer};
+use pitot_protocols::message::Order;
+use pitot_stream::PARTITIONS;
+
+use super::workers::Workers;
+use super::{Batch, Tick};
+use crate::config::Config;
+
+/// Everything that knows flows.
+pub(super) struct Detect {
+    observers: Vec<Observer>,
+    flows: Vec<Flows>,
+    findings: Findings,
+    observed: u64,
+}
+
+/// What a partition of flows has to do, in order.
+enum Work {
+    Observation(Observation),
+    Tick(Tick),
+}
+
+/// Evidence with the place of what brought it out: a message, or a tick, which may decide about messages
+/// long past.
+struct Released {
+    at: Order,
+    evidence: Evidence,
+}
+
+/// What a partition of flows gives: evidence, and after each tick how many fields it watches.
+#[derive(Default)]
+struct Judged {
+    released: Vec<Released>,
+    monitored: Vec<u64>,
+}
+
+impl Detect {
+    pub(super) fn new(config: &Config) -> Self {
+        let namer = config.namer();
+        let limits = pitot_observe::Limits::default();
+        Self {
+            observers: (0..PARTITIONS).map(|_| Observer::new(limits, namer.clone())).collect(),
+            flows: (0..PARTITIONS).map(|_| Flows::new(config.drift())).collect(),
+            findings: Findings::new(pitot_findings::Config::default()),
+            observed: 0,
+        }
+    }
+
+    pub(super) fn observed(&self) -> u64 {
+        self.observed
+    }
+
+    /// Takes the next batch; findings come in an order that depends on the input only.
+    pub(super) fn push(&mut self, workers: &Workers, batch: Batch, out: &mut Vec<Finding>) {
+        let Batch { messages, ticks } = batch;
+        let observations = workers.map(&mut self.observers, messages, |observer, messages| {
+            messages.iter().filter_map(|message| observer.observe(message).ok()).collect::<Vec<_>>()
+        });
+        let mut observations: Vec<_> = observations.into_iter().flatten().collect();
+        observations.sort_unstable_by_key(|observation| observation.order);
+        self.observed += observations.len() as u64;
+        let results = workers.map(&mut self.flows, queues(observations, &ticks), judge);
+        self.report(results, &ticks, out);
+    }
+
+    /// The input has ended.
+    pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
+        let mut evidence = Vec::new();
+        for flows in &mut self.flows {
+            flows.finish(&mut evidence);
+        }
+        evidence.sort_by(|a, b| place(a).cmp(&place(b)));
+        for evidence in evidence {
+            self.findings.push(evidence, out);
+        }
+        self.findings.finish(out);
+    }
+
+    /// Hands the evidence of all partitions on in one order, with the ticks between.
+    fn report(&mut self, results: Vec<Judged>, ticks: &[Tick], out: &mut Vec<Finding>) {
+        let monitored = |tick: usize| results.iter().filter_map(|result| result.monitored.get(tick)).sum();
+        let monitored: Vec<u64> = (0..ticks.len()).map(monitored).collect();
+        let mut released: Vec<_> = results.into_iter().flat_map(|result| result.released).collect();
+        released.sort_by(|a, b| (a.at, place(&a.evidence)).cmp(&(b.at, place(&b.evidence))));
+        let mut released = released.into_iter().peekable();
+        for (tick, monitored) in ticks.iter().zip(monitored) {
+            while let Some(next) = released.next_if(|next| next.at.seq <= tick.seq) {
+                self.findings.push(next.evidence, out);
+            }
+            self.findings.set_monitored(monitored);
+            self.findings.tick(tick.time_ns, out);
+        }
+        released.for_each(|next| self.findings.push(next.evidence, out));
+    }
+}
+
+/// Sorts observations and ticks into the queues of the partitions of flows.
+fn queues(observations: Vec<Observation>, ticks: &[Tick]) -> Vec<Vec<Work>> {
+    let mut queues: Vec<Vec<Work>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
+    let mut observations = observations.into_iter().peekable();
+    let add = |queues: &mut Vec<Vec<Work>>, observation: Observation| {
+        if let Some(queue) = queues.get_mut(observation.flow.partition()) {
+            queue.push(Work::Observation(observation));
+        }
+    };
+    for tick in ticks {
+        while let Some(observation) = observations.next_if(|next| next.order.seq <= tick.seq) {
+            add(&mut queues, observation);
+        }
+        queues.iter_mut().for_each(|queue| queue.push(Work::Tick(*tick)));
+    }
+    observations.for_each(|observation| add(&mut queues, observation));
+    queues
+}
+
+/// One partition's share of a batch.
+fn judge(flows: &mut Flows, queue: Vec<Work>) -> Judged {
+    let mut result = Judged::default();
+    let mut evidence = Vec::new();
+    for work in queue {
+        let at = match work {
+            Work::Observation(observation) => {
+                let at = observation.order;
+                flows.push(observation, &mut evidence);
+                at
+            }
+            Work::Tick(tick) => {
+                flows.tick(tick.time_ns, &mut evidence);
+                result.monitored.push(flows.monitored());
+                Order { seq: tick.seq, conn: u64::MAX, index: u32::MAX }
+            }
+        };
+        result.released.extend(evidence.drain(..).map(|evidence| Released { at, evidence }));
+    }
+    result
+}
+
+/// The order of evidence that came out together.
+fn place(evidence: &Evidence) -> impl Ord + '_ {
+    (evidence.order, &evidence.flow, &evidence.path, &evidence.old_path, evidence.kind)
+}
