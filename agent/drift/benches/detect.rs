@@ -145,7 +145,7 @@ fn order(i: u64) -> String {
         i * 31,
         filler(20),
         filler(9),
-        i % 7 == 0,
+        i.is_multiple_of(7),
         i % 9 + 1,
         address(28),
         address(40),

@@ -201,10 +201,11 @@ impl Flow {
         if open || incidents[4].is_some() {
             field.types_under_test = field.types_under_test.with(step.types);
         }
-        incidents
-            .into_iter()
-            .flatten()
-            .fold(false, |touched, incident| self.raise(&incident, message) || touched)
+        let mut touched = false;
+        for incident in incidents.iter().flatten() {
+            touched |= self.raise(incident, message);
+        }
+        touched
     }
 
     /// A member that was always there is not in this message.

@@ -322,7 +322,7 @@ impl Flows {
         let side = if message.side == Side::Request { "request" } else { "response" };
         for part in [side, method, message.protocol, &client, &server] {
             scratch.push('\0');
-            scratch.extend(part.chars().filter(|c| *c != '\0'));
+            push_without_nul(scratch, part);
         }
         scratch.push('\0');
         scratch.extend(status_class.map(|class| char::from(b'0' + class)));
@@ -365,6 +365,11 @@ impl Flows {
         self.places.insert(name, place);
         place
     }
+}
+
+/// NUL parts the key: a name from a file may hold one.
+fn push_without_nul(key: &mut String, part: &str) {
+    part.split('\0').for_each(|piece| key.push_str(piece));
 }
 
 fn status_class(message: &Message) -> Option<u8> {
