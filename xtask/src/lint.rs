@@ -15,6 +15,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     setup::ensure(&[Purpose::Build, Purpose::Lint])?;
     let mut tally = Tally::default();
     tally.check("formatting", process::run(&mut process::cargo(&["fmt", "--all", "--check"])));
+    let fuzz = ["fmt", "--manifest-path", "tests/fuzz/Cargo.toml", "--check"];
+    tally.check("formatting, fuzz targets", process::run(&mut process::cargo(&fuzz)));
     tally.check("clippy, user space", process::run(&mut user_space_clippy()));
     tally.check(
         "clippy, kernel part",

@@ -58,7 +58,10 @@ fn messages(input: &[u8], chunk: usize) -> Vec<Message> {
                 for bytes in bytes.chunks(chunk) {
                     let bytes = Bytes::copy_from_slice(bytes);
                     let length = bytes.len() as u64;
-                    connections.push(event(seq, time_ns, Kind::Chunk { direction, position: *position, bytes }), &mut out);
+                    connections.push(
+                        event(seq, time_ns, Kind::Chunk { direction, position: *position, bytes }),
+                        &mut out,
+                    );
                     *position += length;
                     delivered += length;
                 }
@@ -72,7 +75,8 @@ fn messages(input: &[u8], chunk: usize) -> Vec<Message> {
             _ => {
                 let how = if b"[]".contains(what) { EndKind::Fin } else { EndKind::Reset };
                 ended[direction.index()] = true;
-                connections.push(event(seq, time_ns, Kind::End { direction, position: *position, how }), &mut out);
+                connections
+                    .push(event(seq, time_ns, Kind::End { direction, position: *position, how }), &mut out);
             }
         }
     }

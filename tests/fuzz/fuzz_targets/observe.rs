@@ -36,8 +36,8 @@ fuzz_target!(|body: &[u8]| {
         _ => panic!("the second observation differs: {first:?} {second:?}"),
     }
     let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let is_json =
-        std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+    let is_json = std::str::from_utf8(text)
+        .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
     let is_blank = body.trim_ascii().is_empty();
     match first {
         Ok(_) => assert!(is_json || is_blank),
