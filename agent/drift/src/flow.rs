@@ -136,7 +136,8 @@ impl Flow {
     #[inline]
     fn step(&mut self, step: &Step, message: &Observation, learning: bool) -> bool {
         let count = |entry: u32| message.counts.get(entry as usize).copied().unwrap_or(0);
-        let total: u32 = (step.first..step.end).map(count).sum();
+        let entries = message.counts.get(step.first as usize..step.end as usize);
+        let total: u32 = entries.unwrap_or_default().iter().sum();
         let nulls = step.null.map_or(0, count);
         let parent = step.parent.map(|(entry, slot)| (count(entry), slot));
         let trials = parent.and_then(|(_, slot)| self.fields.get(slot)).map_or(0, |parent| parent.objects);
@@ -146,6 +147,17 @@ impl Flow {
         field.messages += 1;
         field.objects += u64::from(step.is_object);
         let now = field.messages;
+        let is_ordinary = !open
+            && nulls == 0
+            && !field.nulls.is_always()
+            && field.types.contains(step.types)
+            && parent.is_none_or(|(parents, _)| total >= parents && !field.presence.is_never());
+        if is_ordinary {
+            if parent.is_some() {
+                field.presence.see(trials, true, message.t_ns);
+            }
+            return false;
+        }
         let mut incidents: [Option<Incident>; 5] = [const { None }; Event::COUNT];
         let incident = |event, history: Option<u64>, trial, amount, whole| {
             let history = history.filter(|_| !learning);
