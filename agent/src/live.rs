@@ -10,12 +10,25 @@ use crate::config::Config;
 use crate::exit::{Failure, Outcome};
 use crate::stop::Stop;
 
+/// What becomes of this process's privileges once the kernel part is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privileges {
+    /// Those that are not needed any more are given up.
+    Drop,
+    /// They stay: this process still has files to write as whoever started it, or processes to start.
+    Keep,
+}
+
 /// Loads and attaches the kernel part.
 ///
 /// # Errors
 /// Class 3: one line that names the fix.
-pub fn open(config: &Config, kernel: &Kernel) -> Result<Live, Failure> {
-    let mut options = Options { ring_bytes: config.capture.ring_bytes, ..Options::default() };
+pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<Live, Failure> {
+    let mut options = Options {
+        ring_bytes: config.capture.ring_bytes,
+        drop_privileges: privileges == Privileges::Drop,
+        ..Options::default()
+    };
     if let Some(btf) = &kernel.btf {
         options.btf.clone_from(btf);
     }

@@ -44,12 +44,6 @@ impl Sinks {
         Ok(self)
     }
 
-    /// Whether findings go anywhere.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_none() && self.people.is_none() && self.exporter.is_none()
-    }
-
     /// Writes `findings` and empties the list.
     ///
     /// # Errors

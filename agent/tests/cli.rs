@@ -192,14 +192,14 @@ fn doctor_names_each_miss_with_its_fix() {
 /// As an ordinary user, which only root can become here.
 #[test]
 fn no_privileges() {
-    // SAFETY-free way to know: the owner of a file this process makes.
+    // Who runs this: the owner of a file this process makes.
     let directory = TempDir::new().expect("a temporary directory");
     use std::os::unix::fs::MetadataExt as _;
     let root = fs::metadata(directory.path()).expect("there").uid() == 0;
     let setpriv = Path::new("/usr/bin/setpriv");
     let mut command = if root {
         if !setpriv.exists() {
-            eprintln!("skipped: no_privileges: root without /usr/bin/setpriv cannot become an ordinary user");
+            println!("skipped: no privileges: root without /usr/bin/setpriv cannot become an ordinary user");
             return;
         }
         // The program may lie where an ordinary user cannot go: give it a place where one can.

@@ -16,7 +16,7 @@ use crate::cli::{Demo, DemoPeer, Fault, Kernel, Role, Select};
 use crate::config::{Config, Rule};
 use crate::demo_peer::{self, CLIENT, SERVER};
 use crate::exit::{Failure, Outcome};
-use crate::live;
+use crate::live::{self, Privileges};
 use crate::pipeline::{Pipeline, Selection};
 use crate::sinks::Sinks;
 use crate::stop::Stop;
@@ -194,7 +194,7 @@ impl Show {
         let select = Select { port: Some(port), ..Select::default() };
         let sinks = Sinks::default();
         Ok(Self {
-            live: live::open(config, kernel)?,
+            live: live::open(config, kernel, Privileges::Keep)?,
             pipeline: Pipeline::with_selection(config, 1, Selection::new(select))?,
             sinks: if json { sinks.lines("-".as_ref())? } else { sinks.people() },
         })
@@ -265,5 +265,74 @@ impl Drop for Peer {
         // Both may have happened already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitot_findings::finding::{Flow, Severity};
+
+    use super::*;
+
+    fn finding(kind: &'static str, path: &str, old_path: Option<&str>) -> Finding {
+        Finding {
+            id: "0".repeat(16),
+            state: State::Open,
+            event: "pitot.schema.drift",
+            kind,
+            severity: Severity::Warn,
+            time_ns: 1,
+            onset_ns: 1,
+            flow: Flow {
+                client: CLIENT.into(),
+                server: SERVER.into(),
+                protocol: "http".into(),
+                method: "POST".into(),
+                route: "/v1/orders".into(),
+                operation: None,
+                side: "request".into(),
+                status_class: None,
+            },
+            path: path.into(),
+            old_path: old_path.map(str::to_owned),
+            upstream: None,
+            confidence: 0.99,
+            evidence: serde_json::Map::new(),
+            summary: "it changed".into(),
+        }
+    }
+
+    #[test]
+    fn only_the_fault_and_nothing_else_is_a_success() {
+        let renamed = || finding("field_renamed", "$.amount_minor", Some("$.amount"));
+        let elsewhere = || {
+            let mut finding = renamed();
+            finding.flow.side = "response".into();
+            finding
+        };
+        let check = |fault: Fault, found: &[Finding], success: bool| {
+            let expected = super::expected(fault).expect("built");
+            assert_eq!(judge(&expected, found).is_ok(), success, "{fault:?}: {found:?}");
+        };
+        check(Fault::Schema, &[renamed()], true);
+        check(Fault::All, &[renamed()], true);
+        check(Fault::Schema, &[], false);
+        check(Fault::Schema, &[renamed(), renamed()], false);
+        check(Fault::Schema, &[elsewhere()], false);
+        check(Fault::Schema, &[finding("field_removed", "$.amount", None)], false);
+        check(Fault::Schema, &[renamed(), finding("field_added", "$.other", None)], false);
+        check(Fault::None, &[], true);
+        check(Fault::None, &[renamed()], false);
+    }
+
+    #[test]
+    fn the_script_waits_for_what_must_come_first() {
+        let mut script = Script { learned: 10, ..Script::default() };
+        assert!(matches!(script.next(9, true), Act::Wait), "still learning");
+        assert!(matches!(script.next(10, false), Act::Inject));
+        assert!(matches!(script.next(11, false), Act::Wait), "not found yet");
+        assert!(matches!(script.next(20, true), Act::Wait), "something else may come");
+        assert!(matches!(script.next(19 + AFTERMATH, true), Act::Wait));
+        assert!(matches!(script.next(20 + AFTERMATH, true), Act::End));
     }
 }

@@ -18,7 +18,7 @@ use pitot_replay::Recorder;
 use crate::cli::{Record, RecordFormat};
 use crate::config::{self, Config};
 use crate::exit::Outcome;
-use crate::live;
+use crate::live::{self, Privileges};
 use crate::pipeline::{Selection, Wire};
 use crate::stop::Stop;
 use crate::terminal;
@@ -27,7 +27,7 @@ pub(super) fn execute(arguments: &Record) -> Outcome {
     let config = config::load(arguments.config.file.as_deref())?;
     let stop = Stop::on_signals()?;
     // Attached before the file is made: a machine that does not allow it costs nobody an older recording.
-    let mut live = live::open(&config, &arguments.kernel)?;
+    let mut live = live::open(&config, &arguments.kernel, Privileges::Keep)?;
     let mut wire = Wire::new(Selection::new(arguments.select.clone()), 1)?;
     let mut tape = Tape::create(arguments, &config)?;
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));

@@ -128,8 +128,12 @@ impl Run<'_> {
         if bad == 0 || lenient {
             return Ok(Ok(()));
         }
-        let fix = "correct them, or take them as they are with --lenient";
-        Ok(Err(Failure::input(anyhow!("{name}: {bad} lines were skipped; {fix}"))))
+        let skipped = if bad == 1 {
+            "1 line was skipped; correct it".to_owned()
+        } else {
+            format!("{bad} lines were skipped; correct them")
+        };
+        Ok(Err(Failure::input(anyhow!("{name}: {skipped}, or take the file as it is with --lenient"))))
     }
 
     fn finish(mut self) -> Outcome {

@@ -74,6 +74,7 @@ impl Detect {
             flows.finish(&mut evidence);
         }
         evidence.sort_by(|a, b| place(a).cmp(&place(b)));
+        self.findings.set_monitored(self.flows.iter().map(Flows::monitored).sum());
         for evidence in evidence {
             self.findings.push(evidence, out);
         }
