@@ -32,10 +32,10 @@ pub fn capture(fault: Fault, seed: u64) -> Vec<CaptureEvent> {
         }
         let bodies = [
             ("/v1/orders", order(&mut random, number, fault)),
-            ("/entries/2025", entry(&mut random, number)),
+            ("/entries/2025", entry(&mut random, number, fault)),
         ];
         for (hop, (target, body)) in hops.iter_mut().zip(bodies) {
-            let mut segments = hop.exchange(&mut random, number, at, target, &body);
+            let mut segments = hop.exchange(&mut random, number, at, (target, &body, &answer(number, fault)));
             if number == LOSSY && hop.server == 2 && segments.len() > 1 {
                 segments.remove(1);
             }
@@ -77,8 +77,7 @@ impl Hop {
         random: &mut Random,
         number: u64,
         at: u64,
-        target: &str,
-        body: &str,
+        (target, body, answer): (&str, &str, &str),
     ) -> Vec<Segment> {
         let mut out = Vec::new();
         if number.is_multiple_of(PER_CONNECTION) {
@@ -90,9 +89,8 @@ impl Hop {
             body.len()
         );
         self.send(random, 0, at + 1_000, request.as_bytes(), &mut out);
-        let body = answer(number);
         let response =
-            format!("HTTP/1.1 201 Created\r\n{json}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            format!("HTTP/1.1 201 Created\r\n{json}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
         self.send(random, 1, at + 2_000, response.as_bytes(), &mut out);
         if number % PER_CONNECTION == PER_CONNECTION - 1 {
             for end in [0, 1] {

@@ -2,7 +2,7 @@
 //!
 //! **In:** a [`Fault`] and a seed. **Out:** a messages file ([`messages()`]) or capture events ([`capture()`]) of two
 //! integrations, `shop -> billing` and `billing -> ledger`; from exchange [`ONSET`] on, the fault is in the orders of
-//! the first.
+//! the first (or in every flow).
 //!
 //! ```
 //! use pitot_golden::{Fault, messages};

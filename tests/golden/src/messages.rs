@@ -13,7 +13,7 @@ pub fn messages(fault: Fault, seed: u64) -> String {
         let at = START_NS + number * PACE_NS;
         let hops = [
             ("shop", "billing", "/v1/orders", order(&mut random, number, fault)),
-            ("billing", "ledger", "/entries/2025", entry(&mut random, number)),
+            ("billing", "ledger", "/entries/2025", entry(&mut random, number, fault)),
         ];
         for (hop, (client, server, target, body)) in (0_u64..).zip(hops) {
             let at = at + hop * PACE_NS / 4;
@@ -25,7 +25,7 @@ pub fn messages(fault: Fault, seed: u64) -> String {
                 format!(r#"{{"t_ns":{at},{ends},"side":"request","method":"POST","target":"{target}",{json},"body":{body}}}"#),
             ));
             let answered = at + PACE_NS / 8;
-            let body = answer(number);
+            let body = answer(number, fault);
             lines.push((
                 late(&mut random, answered),
                 format!(

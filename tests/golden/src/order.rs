@@ -18,21 +18,30 @@ pub enum Fault {
     Retyped,
     /// `lines[*].price` is null in every second order.
     Nulls,
+    /// In every flow something else: `currency` is gone from orders and `account` from entries, and answers have a
+    /// `fee`.
+    Everywhere,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::None, Self::Renamed, Self::Removed, Self::Added, Self::Retyped, Self::Nulls];
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Renamed, Self::Removed, Self::Added, Self::Retyped, Self::Nulls, Self::Everywhere];
+
+    /// What it is for message `number`.
+    fn at(self, number: u64) -> Self {
+        if number >= ONSET { self } else { Self::None }
+    }
 }
 
 /// Order `number` of [`EXCHANGES`].
 pub(crate) fn order(random: &mut Random, number: u64, fault: Fault) -> String {
-    let fault = if number >= ONSET { fault } else { Fault::None };
+    let fault = fault.at(number);
     debug_assert!(number < EXCHANGES);
     let total = 100 + random.below(9_900);
     let amount = if fault == Fault::Renamed { "amount_minor" } else { "amount" };
-    let currency = if fault == Fault::Removed { "" } else { r#","currency":"EUR""# };
+    let currency =
+        if matches!(fault, Fault::Removed | Fault::Everywhere) { "" } else { r#","currency":"EUR""# };
     let channel = if fault == Fault::Added { r#","channel":"app""# } else { "" };
     let id = 1_000 + random.below(500);
     let id = if fault == Fault::Retyped { format!(r#""{id}""#) } else { id.to_string() };
@@ -53,15 +62,14 @@ fn line(random: &mut Random, number: u64, fault: Fault) -> String {
 }
 
 /// The answer to order `number`.
-pub(crate) fn answer(number: u64) -> String {
-    format!(r#"{{"charge":"c-{number}","status":"accepted"}}"#)
+pub(crate) fn answer(number: u64, fault: Fault) -> String {
+    let fee = if fault.at(number) == Fault::Everywhere { r#","fee":1"# } else { "" };
+    format!(r#"{{"charge":"c-{number}","status":"accepted"{fee}}}"#)
 }
 
 /// The entry that `billing` makes of order `number`.
-pub(crate) fn entry(random: &mut Random, number: u64) -> String {
-    format!(
-        r#"{{"reference":"c-{number}","debit":{},"account":"4{:03}"}}"#,
-        random.below(9_900),
-        random.below(30)
-    )
+pub(crate) fn entry(random: &mut Random, number: u64, fault: Fault) -> String {
+    let account = format!(r#","account":"4{:03}""#, random.below(30));
+    let account = if fault.at(number) == Fault::Everywhere { "" } else { &account };
+    format!(r#"{{"reference":"c-{number}","debit":{}{account}}}"#, random.below(9_900))
 }

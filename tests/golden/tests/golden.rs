@@ -15,7 +15,7 @@ use pitot_findings::finding::State;
 use pitot_golden::{Fault, capture, messages};
 use pitot_protocols::messages::{Item, Reader};
 
-/// What must be opened, in requests of shop to billing: kind and path. Nothing else may be.
+/// What must be opened: kind and path. Nothing else may be.
 fn expected(fault: Fault) -> Vec<(&'static str, &'static str)> {
     match fault {
         Fault::None => vec![],
@@ -24,6 +24,13 @@ fn expected(fault: Fault) -> Vec<(&'static str, &'static str)> {
         Fault::Added => vec![("field_added", "$.channel")],
         Fault::Retyped => vec![("type_changed", "$.customer.id")],
         Fault::Nulls => vec![("presence_changed", "$.lines[*].price")],
+        // In the order of the deciding messages.
+        Fault::Everywhere => vec![
+            ("field_removed", "$.currency"),
+            ("field_added", "$.fee"),
+            ("field_removed", "$.account"),
+            ("field_added", "$.fee"),
+        ],
     }
 }
 
