@@ -40,6 +40,9 @@ pub(super) fn execute(arguments: &Record) -> Outcome {
     let batch = wire.finish();
     tape.write(&mut kept, batch.into_messages())?;
     tape.close()?;
+    if wire.undecided() > 0 {
+        log::warn!("{} connections were not recorded: who owns their ends was not known", wire.undecided());
+    }
     terminal::plain(&wire.ledger_line());
     Ok(())
 }

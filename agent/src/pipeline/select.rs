@@ -32,7 +32,7 @@ pub struct Selection {
     /// Processes whose events have passed.
     passed: HashSet<ProcessId>,
     held: usize,
-    /// Connections rejected because too much would have had to be held.
+    /// Connections that ended, or became too much to hold, undecided.
     given_up: u64,
 }
 
@@ -57,10 +57,10 @@ impl Selection {
         Self { wanted, ..Self::default() }
     }
 
-    /// Connections rejected because their ends stayed unknown for longer than they could be held.
-    #[must_use]
-    pub fn given_up(&self) -> u64 {
-        self.given_up
+    /// Connections that did not pass because nobody knew in time who owns their ends.
+    pub(super) fn undecided(&self) -> u64 {
+        let waiting = self.fates.values().filter(|fate| matches!(fate, Fate::Undecided { .. })).count();
+        self.given_up + waiting as u64
     }
 
     /// Moves from `steps`, which `event` caused, to `out` what passes now, numbered `seq`.
@@ -120,6 +120,7 @@ impl Selection {
             Some(Fate::Rejected) | None => {}
         }
         if closes {
+            self.given_up += u64::from(matches!(self.fates.get(&id), Some(Fate::Undecided { .. })));
             self.reject(id);
             self.fates.remove(&id);
         }
@@ -275,6 +276,30 @@ mod tests {
             steps.iter().enumerate().map(|(seq, step)| pass(&mut selection, seq as u64, step)).collect();
         assert_eq!(selection.held, 0, "nothing is held at the end of {steps:?}");
         shown
+    }
+
+    #[test]
+    fn undecided_connections_are_counted() {
+        let check = |steps: &[Step], expected: u64| {
+            let mut selection = Selection::new(Select { pid: Some(1), ..Select::default() });
+            let conn = Arc::new(Connection {
+                id: ConnId(7),
+                initiator: addr(40_000),
+                responder: addr(80),
+                initiator_known: true,
+            });
+            for step in steps {
+                let routed = Routed { seq: 0, time_ns: 0, conn: Arc::clone(&conn), step: step.clone() };
+                selection.pass(0, None, &mut vec![routed], &mut Vec::new());
+            }
+            assert_eq!(selection.undecided(), expected, "{steps:?}");
+        };
+        let close = Step::Close { reason: "idle" };
+        let ours = owner(Direction::FromInitiator, 1, "curl");
+        check(&[Step::Open, ours, close.clone()], 0);
+        check(&[Step::Open], 1);
+        check(&[Step::Open, close], 1);
+        check(&[Step::Open, part(HELD_PER_CONNECTION)], 1);
     }
 
     fn part(bytes: usize) -> Step {

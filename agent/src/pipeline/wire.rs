@@ -134,6 +134,12 @@ impl Wire {
         ledger
     }
 
+    /// Connections that the selection could not decide about, and that are therefore missing.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        self.selection.undecided()
+    }
+
     /// What the source lost without saying where.
     pub(super) fn lost(&self) -> &Lost {
         &self.lost
