@@ -28,6 +28,7 @@ mod clock;
 mod error;
 mod live;
 mod load;
+mod own;
 pub mod preflight;
 pub mod privileges;
 mod proc;

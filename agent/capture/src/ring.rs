@@ -14,6 +14,7 @@ use pitot_common::user::{CaptureEvent, Lost, ProcessId, Segment};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::Clock;
+use crate::own::OwnTraffic;
 use crate::{Error, StopHandle, proc};
 
 /// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
@@ -118,6 +119,7 @@ impl Drain {
 /// Records to events.
 struct Events {
     clock: Clock,
+    own: OwnTraffic,
     batch: Vec<CaptureEvent>,
     batch_bytes: usize,
     processes: HashSet<ProcessId>,
@@ -132,6 +134,7 @@ impl Events {
     fn new(clock: Clock) -> Self {
         Self {
             clock,
+            own: OwnTraffic::new(std::process::id()),
             batch: Vec::new(),
             batch_bytes: 0,
             processes: HashSet::new(),
@@ -154,6 +157,9 @@ impl Events {
     }
 
     fn segment(&mut self, mut segment: Segment) {
+        if self.own.includes(&segment) {
+            return;
+        }
         segment.time_ns = self.clock.unix_ns(segment.time_ns);
         if let Some(id) = segment.owner {
             // Its own record may have been lost.

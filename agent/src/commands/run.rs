@@ -9,6 +9,7 @@ use crate::live::{self, Privileges};
 use crate::pipeline::Pipeline;
 use crate::sinks::Sinks;
 use crate::stop::Stop;
+use crate::terminal;
 
 pub(super) fn execute(arguments: &Run) -> Outcome {
     let config = config::load(arguments.config.file.as_deref())?;
@@ -26,7 +27,7 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
     if config.export.otlp.enabled {
         sinks = sinks.otlp()?;
     }
-    log::info!("capturing");
+    terminal::plain("ready");
     let mut pipeline = Pipeline::new(&config, 1)?;
     let mut findings = Vec::new();
     live::pump(&mut live, &stop, None, |events| {
@@ -34,7 +35,7 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
         sinks.write(&mut findings)
     })?;
     pipeline.finish(&mut findings);
-    log::info!("{}", pipeline.ledger_line());
+    terminal::plain(&pipeline.ledger_line());
     sinks.write(&mut findings)?;
     sinks.close()
 }

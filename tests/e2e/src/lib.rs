@@ -20,6 +20,7 @@
 )]
 
 pub mod clients;
+pub mod collector;
 pub mod content;
 pub mod namespaces;
 pub mod peers;

@@ -38,7 +38,8 @@ impl Server {
             "daemon off; worker_processes 1; user root; pid {at}/pid; error_log {at}/error;\n\
              events {{ worker_connections 1024; }}\n\
              http {{ access_log off; keepalive_requests 100000; {temporary}\n\
-             server {{ listen 127.0.0.1:{port}; root {root}; default_type application/octet-stream; }} }}\n"
+             server {{ listen 127.0.0.1:{port}; root {root}; \
+             types {{ application/json json; }} default_type application/octet-stream; }} }}\n"
         );
         let file = files.path().join("nginx.conf");
         fs::write(&file, configuration).expect("write configuration");
@@ -128,7 +129,7 @@ pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

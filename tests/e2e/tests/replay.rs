@@ -19,12 +19,12 @@ fn byte_identical() {
     fs::write(content.dir.path().join("after"), r#"{"id":1,"amount_minor":1000}"#).unwrap();
     let server = Server::nginx(&content);
     // One route, two documents: the path is the same, so rename the file in between.
-    let served = content.dir.path().join("order");
+    let served = content.dir.path().join("order.json");
     fs::copy(content.dir.path().join("before"), &served).unwrap();
     let recording = Recording::start(&["--format", "capture", "--port", &server.port.to_string()]);
-    clients::curl(&vec![server.url("order"); 300]);
+    clients::curl(&vec![server.url("order.json"); 300]);
     fs::copy(content.dir.path().join("after"), &served).unwrap();
-    clients::curl(&vec![server.url("order"); 100]);
+    clients::curl(&vec![server.url("order.json"); 100]);
     let recorded = recording.stop();
 
     let replay = |workers: &str| {
