@@ -30,16 +30,9 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 fn user_space_clippy() -> Command {
-    process::cargo(&[
-        "clippy",
-        "--workspace",
-        "--exclude",
-        KERNEL_PART,
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])
+    let mut command = process::cargo(&["clippy", "--workspace", "--exclude", KERNEL_PART, "--all-targets"]);
+    command.args(["--keep-going", "--", "-D", "warnings"]);
+    command
 }
 
 /// Apart from user space: another target, another compiler, and its own `core`.
@@ -72,9 +65,12 @@ fn advisories(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
+/// Including what is private, for who reads the code: links to that are meant.
 fn documentation() -> Command {
     let mut command =
         process::cargo(&["doc", "--workspace", "--exclude", KERNEL_PART, "--no-deps", "--quiet"]);
-    command.arg("--document-private-items").env("RUSTDOCFLAGS", "-D warnings");
+    command
+        .args(["--document-private-items", "--keep-going"])
+        .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
     command
 }
