@@ -4,13 +4,13 @@ use core::ptr::{addr_of_mut, write_volatile};
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes};
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes};
 use aya_ebpf::programs::SkBuffContext;
 use aya_log_ebpf::debug;
 use pitot_common::abi::{
-    ABI_VERSION, ARGS_LEN, COMM_LEN, Header, KIND_PROCESS, KIND_SEGMENT, LARGE, Loss, MEDIUM,
-    ProcessRecord, SMALL, SegmentRecord,
+    ABI_VERSION, ARGS_LEN, COMM_LEN, Header, KIND_PROCESS, KIND_SEGMENT, LARGE, Loss, MEDIUM, ProcessRecord,
+    SMALL, SegmentRecord,
 };
 
 use crate::globals::{

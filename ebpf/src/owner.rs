@@ -11,8 +11,8 @@ use aya_ebpf::helpers::{
 use aya_ebpf::programs::SkBuffContext;
 
 use crate::globals::{
-    OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET, OFF_SOCK_OWNED, OFF_TASK_FLAGS, OFF_TASK_LEADER,
-    OFF_TASK_START, OFF_TASK_TGID,
+    OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET, OFF_SOCK_OWNED, OFF_TASK_FLAGS, OFF_TASK_LEADER, OFF_TASK_START,
+    OFF_TASK_TGID,
 };
 
 /// `PF_KTHREAD`: such a task transmits for others.
@@ -56,8 +56,7 @@ pub(crate) fn kernel<T>(base: u64, offset: u32) -> Option<T> {
 #[inline(always)]
 pub(crate) fn socket(ctx: &SkBuffContext) -> Socket {
     // SAFETY: both helpers take the program's context.
-    let (cookie, cgroup) =
-        unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_skb_cgroup_id(ctx.skb.skb)) };
+    let (cookie, cgroup) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_skb_cgroup_id(ctx.skb.skb)) };
     let sk = kernel::<u64>(ctx.as_ptr() as u64, OFF_SKB_SK.load()).unwrap_or(0);
     let net = kernel::<u64>(sk, OFF_SOCK_NET.load()).unwrap_or(0);
     Socket {

@@ -7,9 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::{error, fmt};
 
 use super::{Hook, LossReason, ProcessId, Segment, Short, TcpFlags};
-use crate::abi::{
-    ABI_VERSION, COMM_LEN, HOOK_EGRESS, HOOK_INGRESS, Header, KIND_PROCESS, KIND_SEGMENT,
-};
+use crate::abi::{ABI_VERSION, COMM_LEN, HOOK_EGRESS, HOOK_INGRESS, Header, KIND_PROCESS, KIND_SEGMENT};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -107,8 +105,7 @@ fn segment(header: &Fields<'_>) -> Result<Segment, DecodeError> {
             (0, 0) => None,
             (0, _) | (_, 0) => return Err(DecodeError::Contradiction),
             (bytes, reason) => Some(Short {
-                reason: LossReason::from_number(reason)
-                    .ok_or(DecodeError::Unknown("loss reason", reason))?,
+                reason: LossReason::from_number(reason).ok_or(DecodeError::Unknown("loss reason", reason))?,
                 bytes,
             }),
         },
@@ -172,8 +169,7 @@ impl<'a> Fields<'a> {
     }
 
     fn owner(&self) -> Option<ProcessId> {
-        (self.owner_pid() != 0)
-            .then(|| ProcessId { pid: self.owner_pid(), start_ns: self.owner_start_ns() })
+        (self.owner_pid() != 0).then(|| ProcessId { pid: self.owner_pid(), start_ns: self.owner_start_ns() })
     }
 
     fn address(&self, bytes: [u8; 16]) -> Result<IpAddr, DecodeError> {
@@ -207,7 +203,10 @@ mod tests {
         put(std::mem::offset_of!(Header, src), &[127, 0, 0, 1]);
         put(std::mem::offset_of!(Header, dst), &[127, 0, 0, 2]);
         put(std::mem::offset_of!(Header, src_port), &8080u16.to_ne_bytes());
-        put(std::mem::offset_of!(Header, kind), &[KIND_SEGMENT, HOOK_EGRESS, 4, TcpFlags::ACK, 0, ABI_VERSION]);
+        put(
+            std::mem::offset_of!(Header, kind),
+            &[KIND_SEGMENT, HOOK_EGRESS, 4, TcpFlags::ACK, 0, ABI_VERSION],
+        );
         put(HEADER, b"abcd");
         bytes
     }
@@ -236,9 +235,15 @@ mod tests {
         check(with(at(std::mem::offset_of!(Header, abi)), &[9]), DecodeError::Abi(9));
         check(with(at(std::mem::offset_of!(Header, kind)), &[0]), DecodeError::Unknown("kind", 0));
         check(with(at(std::mem::offset_of!(Header, hook)), &[3]), DecodeError::Unknown("hook", 3));
-        check(with(at(std::mem::offset_of!(Header, ip_version)), &[5]), DecodeError::Unknown("IP version", 5));
+        check(
+            with(at(std::mem::offset_of!(Header, ip_version)), &[5]),
+            DecodeError::Unknown("IP version", 5),
+        );
         check(with(at(std::mem::offset_of!(Header, total)), &6u32.to_ne_bytes()), DecodeError::Contradiction);
-        check(with(at(std::mem::offset_of!(Header, len)), &u32::MAX.to_ne_bytes()), DecodeError::Contradiction);
+        check(
+            with(at(std::mem::offset_of!(Header, len)), &u32::MAX.to_ne_bytes()),
+            DecodeError::Contradiction,
+        );
         check(with(at(std::mem::offset_of!(Header, short)), &1u32.to_ne_bytes()), DecodeError::Contradiction);
         check(with(at(std::mem::offset_of!(Header, short_reason)), &[1]), DecodeError::Contradiction);
     }
