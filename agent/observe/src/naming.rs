@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pitot_common::user::Process;
+use pitot_protocols::message::Peer;
 
 pub use rule::{AddressRange, InvalidRange, Rule};
 
@@ -31,6 +32,17 @@ impl Namer {
     #[must_use]
     pub fn new(rules: Vec<Rule>) -> Self {
         Self { rules: rules.into() }
+    }
+
+    /// The name of one end of an exchange.
+    #[must_use]
+    pub fn peer(&self, peer: &Peer) -> Arc<str> {
+        match peer {
+            Peer::Named(name) => Arc::clone(name),
+            Peer::Local(process) => self.local(process),
+            Peer::Address(address) => self.remote(address.ip(), None),
+            Peer::Host { address, authority } => self.remote(address.ip(), Some(authority)),
+        }
     }
 
     /// The name of a process on this machine.
@@ -62,16 +74,9 @@ impl Namer {
         clean(&name).unwrap_or_else(|| EXTERNAL.into())
     }
 
-    /// The name of a server that is known by its address only: a rule's, or its Host or :authority without port.
-    #[must_use]
-    pub fn remote_server(&self, address: IpAddr, authority: Option<&str>) -> Arc<str> {
+    /// The name of a peer whose process is not known: a rule's, or of a server its Host or :authority without port.
+    fn remote(&self, address: IpAddr, authority: Option<&str>) -> Arc<str> {
         self.by_address(address).or_else(|| host(authority?)).unwrap_or_else(|| EXTERNAL.into())
-    }
-
-    /// The name of a client that is known by its address only.
-    #[must_use]
-    pub fn remote_client(&self, address: IpAddr) -> Arc<str> {
-        self.by_address(address).unwrap_or_else(|| EXTERNAL.into())
     }
 
     fn by_address(&self, address: IpAddr) -> Option<Arc<str>> {
@@ -155,19 +160,19 @@ mod tests {
         assert_eq!(local("python3", &["python3", "/x/sync_all.py"], "/system.slice/a.service"), "etl");
         assert_eq!(local("nginx", &["nginx"], "/x/edge-1"), "edge");
         assert_eq!(local("nginx", &["nginx"], "/x"), "nginx");
-        let remote = |address: &str, host| namer.remote_server(address.parse().unwrap(), host).to_string();
+        let remote = |address: &str, host| namer.remote(address.parse().unwrap(), host).to_string();
         assert_eq!(remote("10.1.2.3", Some("pay.example")), "legacy");
         assert_eq!(remote("::ffff:10.1.2.3", None), "legacy");
         assert_eq!(remote("10.2.2.3", Some("pay.example")), "pay.example");
-        assert_eq!(&*namer.remote_client("10.1.0.1".parse().unwrap()), "legacy");
-        assert_eq!(&*namer.remote_client("10.2.0.1".parse().unwrap()), "external");
+        assert_eq!(remote("10.1.0.1", None), "legacy");
+        assert_eq!(remote("10.2.0.1", None), "external");
     }
 
     #[test]
     fn hosts() {
         let check = |authority: &str, expected: &str| {
             let address = "192.0.2.1".parse().unwrap();
-            assert_eq!(&*Namer::default().remote_server(address, Some(authority)), expected, "{authority}");
+            assert_eq!(&*Namer::default().remote(address, Some(authority)), expected, "{authority}");
         };
         check("Pay.Example:8443", "pay.example");
         check("pay.example.", "pay.example");

@@ -211,7 +211,7 @@ impl Observer {
         }
         let request = message.request.as_deref().ok_or(Unobserved::NoRequest)?;
         self.messages += 1;
-        let names = [self.client_name(message), self.server_name(message, request)];
+        let names = [self.name(&message.client), self.name(&message.server)];
         let Self { limits, parser, walker, flows, counters, .. } = self;
         let Some(flow) = flows.of(message, request, names, *limits, counters) else {
             return Err(Unobserved::NoRequest);
@@ -237,19 +237,10 @@ impl Observer {
         })
     }
 
-    fn client_name(&mut self, message: &Message) -> Arc<str> {
-        match &message.client {
-            Peer::Named(name) => Arc::clone(name),
+    fn name(&mut self, peer: &Peer) -> Arc<str> {
+        match peer {
             Peer::Local(process) => self.process_name(process),
-            Peer::Address(address) => self.namer.remote_client(address.ip()),
-        }
-    }
-
-    fn server_name(&mut self, message: &Message, request: &RequestLine) -> Arc<str> {
-        match &message.server {
-            Peer::Named(name) => Arc::clone(name),
-            Peer::Local(process) => self.process_name(process),
-            Peer::Address(address) => self.namer.remote_server(address.ip(), request.authority.as_deref()),
+            other => self.namer.peer(other),
         }
     }
 

@@ -218,6 +218,8 @@ fn flows_differ_by_what_the_contract_says() {
     assert_eq!(key(&mut observer, &response).side, Side::Response);
     let unnamed = Message { server: Peer::Address("192.0.2.1:80".parse().unwrap()), ..json("{}") };
     assert_eq!(&*key(&mut observer, &unnamed).server, "external");
+    let host = Peer::Host { address: "192.0.2.1:80".parse().unwrap(), authority: "Pay.Example:80".into() };
+    assert_eq!(&*key(&mut observer, &Message { server: host, ..json("{}") }).server, "pay.example");
 }
 
 /// Any JSON value, with few names so that paths repeat.

@@ -63,6 +63,13 @@ pub enum Peer {
     Local(Arc<Process>),
     /// On this machine or not, its process is not known.
     Address(SocketAddr),
+    /// A server of which, beside the address, the authority (Host) in its connection's first request is known.
+    Host {
+        /// Where it was reached.
+        address: SocketAddr,
+        /// As sent.
+        authority: Arc<str>,
+    },
 }
 
 /// Why a message is not complete (contract, section 4).

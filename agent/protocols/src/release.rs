@@ -89,8 +89,11 @@ impl Outbox {
         if self.queue.is_empty() || !(last || self.names.is_some() || self.is_due(exit.limits)) {
             return;
         }
-        let ends = &self.ends;
-        let names = self.names.get_or_insert_with(|| Names::fix(connection, client, ends));
+        let (ends, queue) = (&self.ends, &self.queue);
+        let names = self.names.get_or_insert_with(|| {
+            let authority = queue.iter().find_map(|parsed| parsed.request.as_ref()?.authority.as_deref());
+            Names::fix(connection, client, ends, authority)
+        });
         for (index, parsed) in (0..).zip(self.queue.drain(..)) {
             exit.settle(&parsed);
             let order = Order { seq: exit.seq, conn: connection.id.0, index };
@@ -102,7 +105,13 @@ impl Outbox {
 }
 
 impl Names {
-    fn fix(connection: &Connection, client: Direction, ends: &[Option<End>; 2]) -> Self {
+    /// `authority`: that of the first request.
+    fn fix(
+        connection: &Connection,
+        client: Direction,
+        ends: &[Option<End>; 2],
+        authority: Option<&str>,
+    ) -> Self {
         let address = |direction| match direction {
             Direction::FromInitiator => connection.initiator,
             Direction::FromResponder => connection.responder,
@@ -112,9 +121,13 @@ impl Names {
             _ => Peer::Address(address(direction)),
         };
         let server = client.reverse();
+        let server_peer = match (peer(server), authority) {
+            (Peer::Address(address), Some(authority)) => Peer::Host { address, authority: authority.into() },
+            (known, _) => known,
+        };
         Self {
             client: peer(client),
-            server: peer(server),
+            server: server_peer,
             transport: Transport {
                 conn: hex(connection.id.0),
                 client: address(client),

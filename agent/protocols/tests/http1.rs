@@ -5,6 +5,7 @@
 mod support;
 
 use pitot_protocols::Limits;
+use pitot_protocols::message::{Message, Peer};
 use support::{CLIENT, SERVER, Script, Step, c, s};
 
 use Step::{Closed, Fin, Gap, Owner, Pass, Remote, Rst, Tick};
@@ -442,7 +443,7 @@ fn messages_wait_for_names() {
     assert_eq!(script.out.len(), 1);
     script.step(&s(OK));
     assert_eq!(script.out.len(), 2);
-    assert!(matches!(script.out[0].server, pitot_protocols::message::Peer::Local(_)));
+    assert!(matches!(script.out[0].server, Peer::Local(_)));
     assert_eq!(script.out[0].server, script.out[1].server);
     assert_eq!(script.out[0].exchange, script.out[1].exchange);
     assert_eq!(script.out[0].exchange.len(), 16);
@@ -462,6 +463,14 @@ fn messages_wait_for_names() {
         (&script.out[0].client, &script.out[0].server),
         (&script.out[1].client, &script.out[1].server)
     );
+
+    let mut script = Script::proven();
+    let other = "GET /b HTTP/1.1\r\nHost: other\r\n\r\n";
+    for step in [Owner(CLIENT), Remote(SERVER), c(GET), s(OK), c(other), s(OK)] {
+        script.step(&step);
+    }
+    let of_the_first = |m: &Message| matches!(&m.server, Peer::Host { authority, .. } if &**authority == "h");
+    assert_eq!(script.out.iter().filter(|m| of_the_first(m)).count(), 4, "{:?}", script.out);
 
     let mut limits = Limits::default();
     limits.held_messages = 3;

@@ -4,14 +4,12 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::BufWriter;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use pitot_common::user::CaptureEvent;
 use pitot_observe::Namer;
 use pitot_protocols::Message;
-use pitot_protocols::message::Peer;
 use pitot_protocols::messages::Writer;
 use pitot_replay::Recorder;
 
@@ -80,7 +78,7 @@ impl Tape {
             Self::Messages { writer, namer } => messages
                 .iter()
                 .try_for_each(|message| {
-                    let [client, server] = names(namer, message);
+                    let [client, server] = [&message.client, &message.server].map(|peer| namer.peer(peer));
                     writer.write(message, &client, &server)
                 })
                 .map_err(Into::into),
@@ -104,22 +102,4 @@ fn create_private(path: &Path) -> std::io::Result<File> {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
     Ok(file)
-}
-
-/// Names of client and server.
-fn names(namer: &Namer, message: &Message) -> [Arc<str>; 2] {
-    let client = match &message.client {
-        Peer::Named(name) => Arc::clone(name),
-        Peer::Local(process) => namer.local(process),
-        Peer::Address(address) => namer.remote_client(address.ip()),
-    };
-    let server = match &message.server {
-        Peer::Named(name) => Arc::clone(name),
-        Peer::Local(process) => namer.local(process),
-        Peer::Address(address) => {
-            let authority = message.request.as_ref().and_then(|request| request.authority.as_deref());
-            namer.remote_server(address.ip(), authority)
-        }
-    };
-    [client, server]
 }

@@ -126,7 +126,7 @@ fn write_line(output: &mut impl Write, buffer: &mut Vec<u8>, line: &impl Seriali
 fn pid(peer: &Peer) -> Option<u32> {
     match peer {
         Peer::Local(process) => Some(process.id.pid),
-        Peer::Named(_) | Peer::Address(_) => None,
+        Peer::Named(_) | Peer::Address(_) | Peer::Host { .. } => None,
     }
 }
 
