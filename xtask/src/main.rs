@@ -11,6 +11,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bench;
 mod chart;
 mod demo;
 mod fuzz;
@@ -48,6 +49,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Lint, render and validate the Helm chart, offline
     Chart,
+    /// Measure what detecting and capturing cost (docs/benchmarks.md)
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Chart => chart::run(),
+        Verb::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,7 +1,6 @@
 //! Clients: curl, Python's requests, Node's fetch.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::peers::script;
@@ -45,12 +44,12 @@ pub fn curl_post(url: &str, file: &std::path::Path) {
         .arg(url));
 }
 
-/// Fetches each address with Python's requests, in one session.
+/// Fetches each address with Python's requests (the python3 on PATH must have it), in one session.
 ///
 /// # Panics
 /// When Python fails.
 pub fn requests(urls: &[String]) {
-    run(Command::new(python()).arg(script("fetch.py")).args(urls));
+    run(Command::new("python3").arg(script("fetch.py")).args(urls));
 }
 
 /// Fetches each address with Node's fetch, one after the other.
@@ -59,11 +58,6 @@ pub fn requests(urls: &[String]) {
 /// When Node fails.
 pub fn node(urls: &[String]) {
     run(Command::new("node").arg(script("fetch.mjs")).args(urls));
-}
-
-/// A Python that has requests: that of `PITOT_PYTHON`, else the system's.
-fn python() -> PathBuf {
-    std::env::var_os("PITOT_PYTHON").map_or_else(|| "python3".into(), PathBuf::from)
 }
 
 fn each_to_nowhere(urls: &[String]) -> impl Iterator<Item = &str> {
