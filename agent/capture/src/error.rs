@@ -22,7 +22,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The kernel's type information is damaged.
-    #[error("the kernel type information (BTF) at {} is damaged near byte {offset}", path.display())]
+    #[error("the kernel type information (BTF) at {} is damaged near byte {offset}: it must be the running kernel's own", path.display())]
     BtfDamaged {
         /// Which file.
         path: PathBuf,
