@@ -174,7 +174,7 @@ pub struct Demo {
     /// Give up after so many seconds.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
-    /// Print the findings as lines of JSON instead of text.
+    /// Print the findings as lines of JSON only.
     #[arg(long)]
     pub json: bool,
     /// Do everything but inject the fault: the demonstration must then fail.

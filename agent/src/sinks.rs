@@ -53,15 +53,15 @@ impl Sinks {
             if let Some(exporter) = &self.exporter {
                 exporter.export(finding);
             }
-            if let Some(lines) = &mut self.lines {
-                lines.line(&finding.to_line())?;
-            }
             if let Some(people) = &mut self.people {
                 people.line(&finding.people())?;
             }
+            if let Some(lines) = &mut self.lines {
+                lines.line(&finding.to_line())?;
+            }
         }
         if !findings.is_empty() {
-            self.lines.iter_mut().chain(&mut self.people).try_for_each(Output::flush)?;
+            self.people.iter_mut().chain(&mut self.lines).try_for_each(Output::flush)?;
         }
         findings.clear();
         Ok(())

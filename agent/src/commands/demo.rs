@@ -79,7 +79,11 @@ pub(super) fn execute(arguments: &Demo) -> Outcome {
         );
         return Err(Failure::findings(anyhow!(why)));
     }
-    judge(&expected, &found)
+    judge(&expected, &found)?;
+    if !arguments.json {
+        terminal::plain("every injected fault was found, and nothing else was reported");
+    }
+    Ok(())
 }
 
 fn expected(fault: Fault) -> Result<Vec<Expected>, Failure> {
@@ -196,7 +200,8 @@ impl Show {
         Ok(Self {
             live: live::open(config, kernel, Privileges::Keep)?,
             pipeline: Pipeline::with_selection(config, 1, Selection::new(select))?,
-            sinks: if json { sinks.lines("-".as_ref())? } else { sinks.people() },
+            // Without --json both forms are shown: this is where people see for the first time what a finding is.
+            sinks: if json { sinks } else { sinks.people() }.lines("-".as_ref())?,
         })
     }
 

@@ -48,7 +48,10 @@ struct Figure {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(process::is_root(), "bench overhead loads programs into the kernel: run it as root");
     setup::ensure(&[Purpose::Build, Purpose::Test])?;
-    ensure!(process::which("wrk").is_some(), "bench overhead needs the load generator wrk: apt-get install wrk");
+    ensure!(
+        process::which("wrk").is_some(),
+        "bench overhead needs the load generator wrk: apt-get install wrk"
+    );
     process::run(&mut process::cargo(&["build", "--release", "-p", "pitot"]))?;
     let server = Nginx::start(args.body)?;
     let sides = [Side::Nothing, Side::Capture, Side::Agent];
@@ -77,7 +80,9 @@ fn report(args: &Args, rounds: &[Vec<(Side, Figure)>]) -> Result<()> {
     );
     println!("| | requests/s | ratio to nothing: median (least to most) | bytes lost, most | cores used |");
     println!("|---|---|---|---|---|");
-    for (side, name) in [(Side::Nothing, "nothing"), (Side::Capture, "capture only"), (Side::Agent, "whole agent")] {
+    for (side, name) in
+        [(Side::Nothing, "nothing"), (Side::Capture, "capture only"), (Side::Agent, "whole agent")]
+    {
         let of = |figure: fn(&Figure) -> f64| {
             Spread::of(rounds.iter().filter_map(|round| find(round, side)).map(figure)).context("no rounds")
         };
@@ -115,7 +120,8 @@ fn wrk(server: &Nginx, args: &Args) -> Result<f64> {
     command.args(["-t", "1", "-c", &args.connections.to_string(), "-d", &format!("{}s", args.seconds)]);
     command.arg(format!("http://127.0.0.1:{}/order.json", server.port));
     let text = process::output(&mut command).context("wrk failed")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk gave no rate")?;
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk gave no rate")?;
     line.trim().parse().context("wrk's rate is no number")
 }
 
@@ -156,8 +162,7 @@ impl Pitot {
         let ledger = text.lines().rev().find(|line| line.starts_with("{\"ledger\"")).context("no ledger")?;
         let ledger: serde_json::Value = serde_json::from_str(ledger)?;
         let bytes = &ledger["ledger"]["bytes"];
-        let lost: u64 =
-            bytes["lost"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let lost: u64 = bytes["lost"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
         let seen = bytes["seen"].as_u64().unwrap_or(0);
         Ok((lost as f64 / seen.max(1) as f64, seconds))
     }
@@ -167,7 +172,8 @@ impl Pitot {
 fn processor_seconds(pid: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("pitot is gone")?;
     let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = after.split_ascii_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        after.split_ascii_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
     Ok(ticks as f64 / 100.0)
 }
 
