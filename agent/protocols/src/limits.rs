@@ -29,7 +29,7 @@ impl Default for Limits {
         Self {
             head: 64 << 10,
             body: 32 << 20,
-            buffered: 128 << 20,
+            buffered: 40 << 20,
             resync: 64 << 20,
             held_messages: 64,
             held_bytes: 40 << 20,
