@@ -29,6 +29,7 @@ pub(super) fn missing_for_test() -> Vec<Missing> {
         .filter(|(program, ..)| process::which(program).is_none())
         .map(|(program, package, why)| Missing { what: (*program).into(), why, fix: package_fix(package) })
         .collect();
+    missing.extend(python_library());
     missing.extend(python("a real client, and the real collector that findings are sent to", TEST_PYTHON));
     missing
 }
@@ -101,6 +102,17 @@ fn python(why: &'static str, wanted: &[&str]) -> Vec<Missing> {
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(&absent);
     missing.push(Missing { what: absent.join(" "), why, fix: Fix::Run(vec![install]) });
     missing
+}
+
+/// The collector's program is linked to the shared library of Python, which Python itself does without.
+fn python_library() -> Option<Missing> {
+    let load = "import ctypes, sys; ctypes.CDLL('libpython%d.%d.so.1.0' % sys.version_info[:2])";
+    let loads = process::output(process::command("python3").args(["-c", load])).is_some();
+    (!loads).then(|| Missing {
+        what: "libpython3".into(),
+        why: "the real collector that findings are sent to needs it",
+        fix: package_fix("libpython3-dev"),
+    })
 }
 
 /// `lib/python3.N/site-packages` of the environment.
