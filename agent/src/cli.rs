@@ -78,7 +78,7 @@ pub struct Replay {
     /// What `record` wrote, or messages from elsewhere.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What is in it; found out by looking at its beginning unless given.
+    /// What is in it; found out by its name (.har) and its beginning unless given.
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<ReplayFormat>,
     /// Write findings, a line of JSON each, to this file; `-` (default) is standard output.

@@ -155,8 +155,14 @@ fn files_that_cannot_be_replayed() {
     check(
         &["replay", &har, "--format", "har"],
         2,
-        &format!("pitot: {har}: HTTP archives cannot be read yet; give a capture file or messages"),
+        &format!("pitot: {har}: not an HTTP archive: missing field `log` at line 1 column 2; export HAR 1.2"),
     );
+    let har = write(&directory, "b.har", r#"{"log":{"entries":[{}]}}"#);
+    let entry =
+        format!("pitot: {har}: entry 1: missing field `startedDateTime` at line 1 column 2; it is skipped");
+    let end = "1 entry was skipped; correct it, or take the file as it is with --lenient";
+    check(&["replay", &har], 2, &format!("{entry}\npitot: {har}: {end}"));
+    check(&["replay", &har, "--lenient"], 0, &entry);
 }
 
 /// Where the kernel's type information is missing, or there is no kernel part, the line says what to do.

@@ -1,7 +1,7 @@
 //! Byte streams to application messages.
 //!
-//! **In:** [`pitot_stream::StreamEvent`]s of many connections ([`Connections`]), or the lines of a messages file
-//! ([`messages::Reader`]). **Out:** [`Message`]s, each emitted when it is complete or given up, with the
+//! **In:** [`pitot_stream::StreamEvent`]s of many connections ([`Connections`]), the lines of a messages file
+//! ([`messages::Reader`]), or the entries of an HTTP archive ([`har::read`]). **Out:** [`Message`]s, each emitted when it is complete or given up, with the
 //! reason why it is not complete ([`message::Incomplete`]).
 //!
 //! ```
@@ -33,6 +33,7 @@
 pub mod connections;
 pub mod detect;
 pub mod encoding;
+pub mod har;
 pub mod http1;
 mod limits;
 pub mod message;

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use anyhow::{Context as _, anyhow};
 use pitot_common::user::{Progress, Source as _};
 use pitot_findings::Finding;
+use pitot_protocols::har;
 use pitot_protocols::messages::{Item, Reader};
 
 use crate::cli::{Replay, ReplayFormat};
@@ -30,6 +31,7 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
         .with_context(|| format!("{name}: cannot be read; name a file that `pitot record` wrote"))?;
     let format = match arguments.format {
         Some(format) => format,
+        None if name.ends_with(".har") => ReplayFormat::Har,
         None => detect(&mut file).with_context(|| name.clone())?,
     };
     let mut sinks = Sinks::default().lines(&arguments.findings)?;
@@ -42,11 +44,7 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
     let read = match format {
         ReplayFormat::Capture => run.capture(&name, file)?,
         ReplayFormat::Messages => run.messages(&name, file, arguments.lenient)?,
-        ReplayFormat::Har => {
-            return Err(Failure::input(anyhow!(
-                "{name}: HTTP archives cannot be read yet; give a capture file or messages"
-            )));
-        }
+        ReplayFormat::Har => run.archive(&name, file, arguments.lenient)?,
     };
     run.finish()?;
     if let Some(path) = &arguments.ledger {
@@ -108,7 +106,7 @@ impl Run<'_> {
     }
 
     fn messages(&mut self, name: &str, file: BufReader<File>, lenient: bool) -> Result<Read, Failure> {
-        let mut bad = 0_u64;
+        let mut bad = Bad::new(name);
         for item in Reader::new(file) {
             match item {
                 Ok(Item::Message(message)) => self.pipeline.message(*message, &mut self.findings),
@@ -116,28 +114,64 @@ impl Run<'_> {
                 Ok(Item::Gap(_)) => {}
                 Ok(Item::Error(error)) => {
                     self.pipeline.bad_line();
-                    bad += 1;
-                    if bad <= SHOWN {
-                        terminal::say(&format!("{name}: {error}"));
-                    }
+                    bad.add(&error);
                 }
                 Err(error) => return Ok(Err(Failure::input(anyhow!("{name}: {error}")))),
             }
             self.sinks.write(&mut self.findings)?;
         }
-        if bad == 0 || lenient {
-            return Ok(Ok(()));
-        }
-        let skipped = if bad == 1 {
-            "1 line was skipped; correct it".to_owned()
-        } else {
-            format!("{bad} lines were skipped; correct them")
+        Ok(bad.verdict(["line", "lines"], lenient))
+    }
+
+    fn archive(&mut self, name: &str, file: BufReader<File>, lenient: bool) -> Result<Read, Failure> {
+        let archive = match har::read(file) {
+            Ok(archive) => archive,
+            Err(error) => return Ok(Err(Failure::input(anyhow!("{name}: {error}")))),
         };
-        Ok(Err(Failure::input(anyhow!("{name}: {skipped}, or take the file as it is with --lenient"))))
+        let mut bad = Bad::new(name);
+        for error in &archive.errors {
+            self.pipeline.bad_line();
+            bad.add(error);
+        }
+        for message in archive.messages {
+            self.pipeline.message(message, &mut self.findings);
+            self.sinks.write(&mut self.findings)?;
+        }
+        Ok(bad.verdict(["entry", "entries"], lenient))
     }
 
     fn finish(mut self) -> Outcome {
         self.pipeline.finish(&mut self.findings);
         self.sinks.write(&mut self.findings)
+    }
+}
+
+/// Parts of a file that could not be used.
+struct Bad<'a> {
+    file: &'a str,
+    count: u64,
+}
+
+impl<'a> Bad<'a> {
+    fn new(file: &'a str) -> Self {
+        Self { file, count: 0 }
+    }
+
+    fn add(&mut self, error: &dyn std::error::Error) {
+        self.count += 1;
+        if self.count <= SHOWN {
+            terminal::say(&format!("{}: {error}", self.file));
+        }
+    }
+
+    fn verdict(self, [one, many]: [&str; 2], lenient: bool) -> Read {
+        let Self { file, count } = self;
+        let skipped = match count {
+            0 => return Ok(()),
+            _ if lenient => return Ok(()),
+            1 => format!("1 {one} was skipped; correct it"),
+            n => format!("{n} {many} were skipped; correct them"),
+        };
+        Err(Failure::input(anyhow!("{file}: {skipped}, or take the file as it is with --lenient")))
     }
 }
