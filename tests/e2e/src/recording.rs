@@ -50,8 +50,17 @@ impl Recording {
     /// When it ends before.
     #[must_use]
     pub fn start(args: &[&str]) -> Self {
+        Self::start_by(&mut Command::new(agent()), args)
+    }
+
+    /// The same by `command`, which ends with the agent's path.
+    ///
+    /// # Panics
+    /// When it ends before.
+    #[must_use]
+    pub fn start_by(command: &mut Command, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let mut child = Command::new(agent())
+        let mut child = command
             .arg("record")
             .args(args)
             .arg("--output")
