@@ -39,7 +39,6 @@ fn cargo_test(selection: &[&str]) -> Command {
     let mut command = process::cargo(&["test", "--no-fail-fast"]);
     command.args(selection).args(["--", "--show-output"]);
     command.env("PITOT_BIN", process::target_dir().join("release/pitot"));
-    command.env("PITOT_PYTHON", process::venv().join("bin/python3"));
     if let Some(rotel) = tools::rotel() {
         command.env("PITOT_ROTEL", rotel);
     }

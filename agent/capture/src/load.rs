@@ -22,7 +22,7 @@ static OBJECT: &[u8] = &[];
 const CHUNKS_OLD: u32 = 5;
 const CHUNKS_NEW: u32 = 32;
 
-/// The programs, where each is attached, and the section of the kernel's hook it runs on.
+/// The programs, and where each is attached.
 const PROGRAMS: [(&str, CgroupSkbAttachType); 2] =
     [("pitot_egress", CgroupSkbAttachType::Egress), ("pitot_ingress", CgroupSkbAttachType::Ingress)];
 

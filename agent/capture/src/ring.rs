@@ -39,6 +39,8 @@ pub(crate) struct Drain {
     sender: SyncSender<Vec<CaptureEvent>>,
     stop: StopHandle,
     events: Events,
+    /// The tick after which the counters were last read: each look costs a system call a counter.
+    losses_read: u64,
     /// Keeps the programs attached.
     ebpf: Ebpf,
 }
@@ -53,7 +55,16 @@ impl Drain {
         let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
         let logger = log::log_enabled!(log::Level::Debug).then(|| EbpfLogger::init(&mut ebpf));
         let logger = logger.and_then(|result| result.map_err(|e| warn!("no kernel diagnostics: {e}")).ok());
-        Ok(Self { ring, counters, logger, sender, stop, events: Events::new(Clock::now()), ebpf })
+        Ok(Self {
+            ring,
+            counters,
+            logger,
+            sender,
+            stop,
+            events: Events::new(Clock::now()),
+            losses_read: 0,
+            ebpf,
+        })
     }
 
     /// Runs until it is stopped or nobody reads any more.
@@ -63,7 +74,10 @@ impl Drain {
             let stopping = self.stop.is_stopped();
             let Ok(any) = self.empty_ring() else { return };
             self.events.tick_until(self.events.clock.unix_now_ns());
-            self.count_losses();
+            if stopping || self.losses_read != self.events.last_tick {
+                self.losses_read = self.events.last_tick;
+                self.count_losses();
+            }
             if self.send().is_err() {
                 return;
             }

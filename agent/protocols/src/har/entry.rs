@@ -70,14 +70,7 @@ pub(super) fn messages(raw: &RawValue, client: &Arc<str>, index: usize) -> Resul
     let started = started_date_time.parse::<jiff::Timestamp>().map_err(|_| Fault::Time)?;
     let t_ns = u64::try_from(started.as_nanosecond()).map_err(|_| Fault::Time)?;
     let headers = lower_case(request.headers);
-    let (authority, target) = split(&request.url);
-    let line = RequestLine {
-        authority: authority
-            .map(str::to_owned)
-            .or_else(|| headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone())),
-        target: target.to_owned(),
-        method: request.method,
-    };
+    let line = line(request.method, request.url, &headers);
     let server = server(line.authority.as_deref(), server_ip_address.as_deref());
     let sent = request.post_data.unwrap_or_default();
     let left_out = sent.text.is_none() && request.body_size > 0.0;
@@ -124,14 +117,16 @@ fn body(content: Text) -> Result<Bytes, Fault> {
     }
 }
 
-/// Authority and origin-form of an address.
-fn split(url: &str) -> (Option<&str>, &str) {
+/// An archive names the whole address where a request line has its origin-form (RFC 9112, section 3.2.1).
+fn line(method: String, url: String, headers: &[(String, String)]) -> RequestLine {
+    let line = RequestLine::new(method, url, headers);
+    RequestLine { target: origin_form(&line.target).to_owned(), ..line }
+}
+
+fn origin_form(url: &str) -> &str {
     let url = url.split('#').next().unwrap_or_default();
-    let Some((_, rest)) = url.split_once("://") else { return (None, url) };
-    match rest.find(['/', '?']) {
-        Some(at) => (rest.get(..at), rest.get(at..).unwrap_or("/")),
-        None => (Some(rest), "/"),
-    }
+    let Some((_, rest)) = url.split_once("://") else { return url };
+    rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or("/")
 }
 
 fn server(authority: Option<&str>, address: Option<&str>) -> Peer {
@@ -153,7 +148,10 @@ mod tests {
 
     #[test]
     fn addresses() {
-        let check = |url, expected| assert_eq!(split(url), expected, "{url}");
+        let check = |url: &str, expected: (Option<&str>, &str)| {
+            let line = line("GET".into(), url.into(), &[]);
+            assert_eq!((line.authority.as_deref(), line.target.as_str()), expected, "{url}");
+        };
         check("http://h/a?b#c", (Some("h"), "/a?b"));
         check("https://h:8443", (Some("h:8443"), "/"));
         check("https://h?q", (Some("h"), "?q"));
