@@ -119,12 +119,35 @@ pub enum Loss {
     BadHeader = 4,
     /// A record whose content contradicts itself; user space refused it.
     BadRecord = 5,
+    /// The connection was left out for a stated time because the ring was filling up.
+    Overload = 6,
+    /// A configured filter leaves the connection out.
+    Filtered = 7,
+    /// Its first bytes were no protocol that Pitot reads.
+    NotOurProtocol = 8,
+    /// A program was not run because another run of it was under way on that CPU.
+    Recursion = 9,
+    /// Memory that holds the bytes could not be read.
+    Unreadable = 10,
+    /// A table of the kernel part was full.
+    MapFull = 11,
 }
 
 impl Loss {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 5] =
-        [Self::RingFull, Self::LoadFailed, Self::PacketTooLarge, Self::BadHeader, Self::BadRecord];
+    pub const ALL: [Self; 11] = [
+        Self::RingFull,
+        Self::LoadFailed,
+        Self::PacketTooLarge,
+        Self::BadHeader,
+        Self::BadRecord,
+        Self::Overload,
+        Self::Filtered,
+        Self::NotOurProtocol,
+        Self::Recursion,
+        Self::Unreadable,
+        Self::MapFull,
+    ];
 
     /// The name used in ledgers and metrics.
     #[must_use]
@@ -135,6 +158,12 @@ impl Loss {
             Self::PacketTooLarge => "packet_too_large",
             Self::BadHeader => "bad_header",
             Self::BadRecord => "bad_record",
+            Self::Overload => "overload",
+            Self::Filtered => "filtered",
+            Self::NotOurProtocol => "not_our_protocol",
+            Self::Recursion => "recursion",
+            Self::Unreadable => "unreadable",
+            Self::MapFull => "map_full",
         }
     }
 

@@ -2,15 +2,17 @@
 //!
 //! Everything right of a [`Source`] is shared by live capture and replay.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use crate::abi::Loss as LossReason;
 
+mod endpoint;
 pub mod decode;
 
+pub use endpoint::{Endpoint, InvalidEndpoint};
+
 /// One process, for as long as the machine is up: a pid alone is reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
     /// Thread group id (what user space calls the pid) in the initial pid namespace.
     pub pid: u32,
@@ -21,7 +23,7 @@ pub struct ProcessId {
 /// What is known of a process when it is first seen to own a socket. Never revised.
 ///
 /// A [`CaptureEvent::Process`] precedes the first [`Segment`] whose `owner` names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Process {
     /// Identity.
     pub id: ProcessId,
@@ -33,6 +35,60 @@ pub struct Process {
     pub args: Vec<String>,
     /// cgroup v2 path (or the `name=systemd` v1 path), empty where it could not be read.
     pub cgroup: String,
+    /// Effective user id, and the name it has on the host (empty if none).
+    pub user: Option<(u32, String)>,
+    /// Inode number of its network namespace; 0 where it could not be read.
+    pub netns: u64,
+    /// The name its container was given, empty where there is none or nobody could be asked. Its id is in `cgroup`.
+    pub container: String,
+    /// The Kubernetes pod it runs in.
+    pub pod: Option<Pod>,
+}
+
+/// What Kubernetes calls the place a process runs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the pod.
+    pub name: String,
+}
+
+/// A socket of this machine that is known without or before its traffic: it was open when capture began, or it is a Unix
+/// socket.
+///
+/// A [`CaptureEvent::Socket`] of a Unix socket precedes the first [`Segment`] that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// When it was found, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// Inode number of its network namespace; 0 where unknown.
+    pub netns: u64,
+    /// Its cookie; 0 where it has none yet.
+    pub cookie: u64,
+    /// Its own end.
+    pub local: Endpoint,
+    /// The other end; `None`: it listens, or is not known.
+    pub remote: Option<Endpoint>,
+    /// Whether it waits for connections.
+    pub listens: bool,
+    /// The process that owns it.
+    pub owner: Option<ProcessId>,
+    /// The name a Unix socket is bound to: a path, or `@` and an abstract name. Empty: none.
+    pub path: String,
+}
+
+/// Capture could not keep up, and leaves whole connections out; or it can again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overload {
+    /// When, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// It begins; else it has ended.
+    pub begins: bool,
+    /// Connections left out so far in this overload.
+    pub connections: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 /// Where in the stack a segment was seen.
@@ -83,9 +139,9 @@ pub struct Segment {
     /// Cookie of the network namespace it was captured in.
     pub netns: u64,
     /// Sender.
-    pub src: SocketAddr,
+    pub src: Endpoint,
     /// Receiver.
-    pub dst: SocketAddr,
+    pub dst: Endpoint,
     /// TCP sequence number of the packet (of its SYN where it has one, else of its first payload byte).
     pub seq: u32,
     /// TCP acknowledgement number; meaningless without the ACK flag.
@@ -133,8 +189,12 @@ pub struct Lost {
 pub enum CaptureEvent {
     /// A process, before the first segment that names it.
     Process(Arc<Process>),
+    /// A socket that was there before its traffic, or before the first segment that names it.
+    Socket(Arc<Socket>),
     /// Part of a connection.
     Segment(Segment),
+    /// An overload begins or ends.
+    Overload(Overload),
     /// Something lost.
     Lost(Lost),
     /// A second of event time went by: the only clock everything to the right has. ns since the epoch.

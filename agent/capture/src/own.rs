@@ -2,9 +2,8 @@
 //! would feed on itself.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
-use pitot_common::user::{Segment, TcpFlags};
+use pitot_common::user::{Endpoint, Segment, TcpFlags};
 
 /// Own connections remembered. Beyond that all are forgotten: their peers' packets are then captured until
 /// the agent next sends on them.
@@ -15,7 +14,7 @@ const MAX: usize = 4096;
 pub(crate) struct OwnTraffic {
     pid: u32,
     /// From the agent's end to the other.
-    connections: HashSet<(SocketAddr, SocketAddr)>,
+    connections: HashSet<(Endpoint, Endpoint)>,
 }
 
 impl OwnTraffic {
@@ -51,7 +50,7 @@ mod tests {
     const OWN: u32 = 7;
 
     fn segment(from: u16, to: u16, owner: u32, flags: u8) -> Segment {
-        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let addr = |port| Endpoint::from(([127, 0, 0, 1], port));
         Segment {
             time_ns: 0,
             hook: Hook::Egress,

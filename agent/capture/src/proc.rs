@@ -13,8 +13,7 @@ const TICK_NS: u64 = 10_000_000;
 /// already belongs to another one, keeps what the kernel said.
 pub(crate) fn complete(seen: KernelProcess) -> Process {
     let dir = format!("/proc/{}", seen.id.pid);
-    let mut process =
-        Process { id: seen.id, comm: seen.comm, exe: String::new(), args: seen.args, cgroup: String::new() };
+    let mut process = Process { id: seen.id, comm: seen.comm, args: seen.args, ..Process::default() };
     if !is_same(&dir, seen.id) {
         return process;
     }

@@ -11,7 +11,7 @@ mod script;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pitot_common::user::Process;
+use pitot_common::user::{Endpoint, Process};
 use pitot_protocols::message::Peer;
 
 pub use rule::{AddressRange, InvalidRange, Rule};
@@ -40,8 +40,8 @@ impl Namer {
         match peer {
             Peer::Named(name) => Arc::clone(name),
             Peer::Local(process) => self.local(process),
-            Peer::Address(address) => self.remote(address.ip(), None),
-            Peer::Host { address, authority } => self.remote(address.ip(), Some(authority)),
+            Peer::Address(address) => self.remote(*address, None),
+            Peer::Host { address, authority } => self.remote(*address, Some(authority)),
         }
     }
 
@@ -57,6 +57,7 @@ impl Namer {
     ///     exe: "python3.11".into(),
     ///     args: vec!["python3".into(), "-u".into(), "/srv/sync.py".into()],
     ///     cgroup: "/user.slice/user-1000.slice/session-3.scope".into(),
+    ///     ..Process::default()
     /// };
     /// assert_eq!(&*Namer::default().local(&process), "sync");
     /// ```
@@ -75,8 +76,8 @@ impl Namer {
     }
 
     /// The name of a peer whose process is not known: a rule's, or of a server its Host or :authority without port.
-    fn remote(&self, address: IpAddr, authority: Option<&str>) -> Arc<str> {
-        self.by_address(address).or_else(|| host(authority?)).unwrap_or_else(|| EXTERNAL.into())
+    fn remote(&self, address: Endpoint, authority: Option<&str>) -> Arc<str> {
+        address.ip().and_then(|ip| self.by_address(ip)).or_else(|| host(authority?)).unwrap_or_else(|| EXTERNAL.into())
     }
 
     fn by_address(&self, address: IpAddr) -> Option<Arc<str>> {
@@ -125,6 +126,7 @@ mod tests {
             exe: exe.into(),
             args: args.iter().map(|a| (*a).to_owned()).collect(),
             cgroup: cgroup.into(),
+            ..Process::default()
         }
     }
 

@@ -1,10 +1,9 @@
 //! A [`Message`]: one request or one response, however it was captured.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pitot_common::user::Process;
+use pitot_common::user::{Endpoint, Process};
 
 /// Total order of messages, the same for any number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -62,11 +61,11 @@ pub enum Peer {
     /// A process on this machine.
     Local(Arc<Process>),
     /// On this machine or not, its process is not known.
-    Address(SocketAddr),
+    Address(Endpoint),
     /// A server of which, beside the address, the authority (Host) in its connection's first request is known.
     Host {
         /// Where it was reached.
-        address: SocketAddr,
+        address: Endpoint,
         /// As sent.
         authority: Arc<str>,
     },
@@ -171,10 +170,10 @@ pub struct Message {
 pub struct Transport {
     /// Connection identity, 16 hex digits.
     pub conn: Arc<str>,
-    /// Client address.
-    pub client: SocketAddr,
-    /// Server address.
-    pub server: SocketAddr,
+    /// Client address: `ADDRESS:PORT`, `unix:PATH`, or `unix:NUMBER` of a socket without a name.
+    pub client: Arc<str>,
+    /// Server address, written like that too.
+    pub server: Arc<str>,
 }
 
 impl Message {

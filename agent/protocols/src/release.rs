@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pitot_common::user::Process;
+use pitot_common::user::{Endpoint, Process};
 use pitot_stream::ledger::Ledger;
 use pitot_stream::{Connection, Direction};
 
@@ -104,6 +104,14 @@ impl Outbox {
     }
 }
 
+/// The server's end as a message shows it: a Unix socket by its name, if it has one.
+fn written(endpoint: Endpoint, path: Option<&str>) -> Arc<str> {
+    match (endpoint, path) {
+        (Endpoint::Unix(_), Some(path)) => format!("unix:{path}").into(),
+        _ => endpoint.to_string().into(),
+    }
+}
+
 impl Names {
     /// `authority`: that of the first request.
     fn fix(
@@ -130,8 +138,8 @@ impl Names {
             server: server_peer,
             transport: Transport {
                 conn: hex(connection.id.0),
-                client: address(client),
-                server: address(server),
+                client: address(client).to_string().into(),
+                server: written(address(server), connection.path.as_deref()),
             },
         }
     }

@@ -4,11 +4,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use pitot_common::user::{
-    CaptureEvent, Hook, LossReason, Lost, Process, ProcessId, Segment, Short, TcpFlags,
+    CaptureEvent, Endpoint, Hook, LossReason, Lost, Overload, Pod, Process, ProcessId, Segment, Short, Socket,
+    TcpFlags,
 };
 
 use crate::error::Fault;
-use crate::format::{HAS_OWNER, HAS_SHORT, INGRESS, IPV4, IPV6, LOST, PROCESS, SEGMENT, TICK};
+use crate::format::{
+    HAS_OWNER, HAS_REMOTE, HAS_SHORT, INGRESS, IPV4, IPV6, LISTENS, LOST, OVERLOAD, PROCESS, SEGMENT, SOCKET,
+    TICK, UNIX,
+};
 
 /// The event in the body of a record of type `kind`.
 pub(crate) fn event(kind: u8, body: &[u8]) -> Result<CaptureEvent, Fault> {
@@ -23,6 +27,13 @@ pub(crate) fn event(kind: u8, body: &[u8]) -> Result<CaptureEvent, Fault> {
             bytes: fields.u64()?,
         }),
         TICK => CaptureEvent::Tick(fields.u64()?),
+        SOCKET => CaptureEvent::Socket(Arc::new(fields.socket()?)),
+        OVERLOAD => CaptureEvent::Overload(Overload {
+            time_ns: fields.u64()?,
+            begins: fields.flag()?,
+            connections: fields.u64()?,
+            bytes: fields.u64()?,
+        }),
         unknown => return Err(Fault::Type(unknown)),
     };
     fields.end()?;
@@ -69,6 +80,14 @@ impl<'a> Fields<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    fn flag(&mut self) -> Result<bool, Fault> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Fault::Code(other)),
+        }
+    }
+
     fn text(&mut self) -> Result<String, Fault> {
         let len = self.u32()?;
         let bytes = self.take(usize::try_from(len).map_err(|_| Fault::Fields)?)?;
@@ -84,17 +103,18 @@ impl<'a> Fields<'a> {
         Ok(ProcessId { pid: self.u32()?, start_ns: self.u64()? })
     }
 
-    fn address(&mut self) -> Result<SocketAddr, Fault> {
+    fn address(&mut self) -> Result<Endpoint, Fault> {
         match self.u8()? {
             IPV4 => {
                 let ip = Ipv4Addr::from(self.array::<4>()?);
-                Ok(SocketAddr::from((ip, self.u16()?)))
+                Ok(SocketAddr::from((ip, self.u16()?)).into())
             }
             IPV6 => {
                 let ip = Ipv6Addr::from(self.array::<16>()?);
                 let (flowinfo, scope, port) = (self.u32()?, self.u32()?, self.u16()?);
-                Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, flowinfo, scope)))
+                Ok(SocketAddr::V6(SocketAddrV6::new(ip, port, flowinfo, scope)).into())
             }
+            UNIX => self.u64().map(Endpoint::Unix),
             unknown => Err(Fault::Code(unknown)),
         }
     }
@@ -103,7 +123,28 @@ impl<'a> Fields<'a> {
         let (id, comm, exe, cgroup) = (self.process_id()?, self.text()?, self.text()?, self.text()?);
         // Collecting stops at the first argument that is not there: a false count reserves nothing.
         let args = (0..self.u32()?).map(|_| self.text()).collect::<Result<_, _>>()?;
-        Ok(Process { id, comm, exe, args, cgroup })
+        let user = if self.flag()? { Some((self.u32()?, self.text()?)) } else { None };
+        let (netns, container) = (self.u64()?, self.text()?);
+        let pod =
+            if self.flag()? { Some(Pod { namespace: self.text()?, name: self.text()? }) } else { None };
+        Ok(Process { id, comm, exe, args, cgroup, user, netns, container, pod })
+    }
+
+    fn socket(&mut self) -> Result<Socket, Fault> {
+        let has = self.u8()?;
+        if has & !(HAS_OWNER | HAS_REMOTE | LISTENS) != 0 {
+            return Err(Fault::Code(has));
+        }
+        Ok(Socket {
+            listens: has & LISTENS != 0,
+            time_ns: self.u64()?,
+            netns: self.u64()?,
+            cookie: self.u64()?,
+            local: self.address()?,
+            remote: if has & HAS_REMOTE != 0 { Some(self.address()?) } else { None },
+            owner: if has & HAS_OWNER != 0 { Some(self.process_id()?) } else { None },
+            path: self.text()?,
+        })
     }
 
     fn segment(&mut self) -> Result<Segment, Fault> {

@@ -3,7 +3,7 @@
 //!
 //! **In:** events ([`Recorder`]) or a file ([`Reader`]). **Out:** a file, or the same events in the same order.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //! All numbers are little-endian. A file is a header, records, and a last record that says it is whole.
 //!
 //! | header | bytes | |
@@ -14,7 +14,7 @@
 //! | record | bytes | |
 //! |---|---|---|
 //! | length | 4 | of the body, at most 1 MiB |
-//! | type | 1 | 1 process, 2 segment, 3 lost, 4 tick, 255 end |
+//! | type | 1 | 1 process, 2 segment, 3 lost, 4 tick, 5 socket, 6 overload, 255 end |
 //! | body | length | |
 //! | checksum | 4 | CRC-32 (IEEE) of length, type and body |
 //!
@@ -23,9 +23,14 @@
 //! the bytes; it is no protection against forgery.
 //!
 //! Bodies, field by field. A *text* is a 4-byte length and that many bytes of UTF-8. An *address* is `4` and 4 bytes
-//! of IPv4 address, or `6` and 16 bytes of IPv6 address, flow information (4) and scope (4); then the port (2).
+//! of IPv4 address, or `6` and 16 bytes of IPv6 address, flow information (4) and scope (4), then the port (2); or `1` and
+//! the number of a Unix socket (8). What may be missing has a byte before it, 1 if it is there, else 0.
 //! - **process**: pid (4), start in ns since boot (8), comm, exe, cgroup (texts), number of arguments (4), arguments
-//!   (texts).
+//!   (texts), maybe user id (4) and user name (text), network namespace (8), container name (text), maybe pod namespace and
+//!   name (texts).
+//! - **socket**: what it has (1; bit 1: owner, bit 3: remote, bit 4: listens, others 0), time in ns (8), network namespace
+//!   (8), cookie (8), local address; with bit 3: remote address; with bit 1: pid (4) and start (8); path (text).
+//! - **overload**: time in ns (8), 1 if it begins, 0 if it ends (1), connections (8) and bytes (8) left out so far.
 //! - **segment**: what it has (1; bit 0: captured at ingress, bit 1: owner, bit 2: short, others 0), time in ns (8),
 //!   cookie (8), cgroup id (8), network namespace (8), source, destination (addresses), sequence number (4),
 //!   acknowledgement number (4), TCP flags (1), total (4), offset (4); with bit 1: pid (4) and start (8); with bit 2: reason

@@ -117,7 +117,7 @@ fn files_of_another_kind() {
     check_error(
         b"\x89PITOT\r\n\x07\x00",
         0,
-        "capture format version 7, this program reads version 1: replay it with the version of pitot that wrote it",
+        "capture format version 7, this program reads version 2: replay it with the version of pitot that wrote it",
     );
     check_error(
         b"\x89PITOT\r",
@@ -158,8 +158,7 @@ fn damaged_records() {
 fn an_event_too_large_is_refused_and_the_file_goes_on() {
     let mut recorder = Recorder::new(Vec::new()).unwrap();
     let args = vec!["x".repeat(MAX_BODY)];
-    let (comm, exe, cgroup) = (String::new(), String::new(), String::new());
-    let process = Process { id: ProcessId { pid: 1, start_ns: 1 }, comm, exe, args, cgroup };
+    let process = Process { id: ProcessId { pid: 1, start_ns: 1 }, args, ..Process::default() };
     let error = recorder.write(&CaptureEvent::Process(Arc::new(process))).unwrap_err();
     assert!(matches!(error, Error::EventTooLarge { bytes } if bytes > MAX_BODY));
     recorder.write(&tick(1)).unwrap();

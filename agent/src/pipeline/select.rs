@@ -81,7 +81,12 @@ impl Selection {
         match event {
             Some(CaptureEvent::Segment(_)) => segment = event,
             Some(CaptureEvent::Process(_)) | None => {}
-            Some(CaptureEvent::Lost(_) | CaptureEvent::Tick(_)) => out.push(Kept { step: None, event }),
+            Some(
+                CaptureEvent::Socket(_)
+                | CaptureEvent::Lost(_)
+                | CaptureEvent::Overload(_)
+                | CaptureEvent::Tick(_),
+            ) => out.push(Kept { step: None, event }),
         }
         for step in steps.drain(..) {
             let event = match step.step {
@@ -181,7 +186,7 @@ impl Selection {
     }
 
     fn first_fate(&self, conn: &Connection) -> Fate {
-        let ports = [conn.initiator.port(), conn.responder.port()];
+        let ports = [conn.initiator.port(), conn.responder.port()].map(Option::unwrap_or_default);
         if self.wanted.port.is_some_and(|port| !ports.contains(&port)) {
             Fate::Rejected
         } else if self.asks_for_a_process() {
@@ -233,7 +238,8 @@ mod tests {
 
     fn process(pid: u32, comm: &str) -> Arc<Process> {
         let id = ProcessId { pid, start_ns: 1 };
-        Arc::new(Process { id, comm: comm.into(), exe: comm.into(), args: vec![], cgroup: "/app".into() })
+        let cgroup = "/app".into();
+        Arc::new(Process { id, comm: comm.into(), exe: comm.into(), cgroup, ..Process::default() })
     }
 
     fn addr(port: u16) -> SocketAddr {
@@ -244,8 +250,9 @@ mod tests {
     fn run(wanted: Select, steps: &[Step]) -> Vec<String> {
         let conn = Arc::new(Connection {
             id: ConnId(7),
-            initiator: addr(40_000),
-            responder: addr(80),
+            initiator: addr(40_000).into(),
+            responder: addr(80).into(),
+            path: None,
             initiator_known: true,
         });
         let mut selection = Selection::new(wanted);
@@ -284,8 +291,9 @@ mod tests {
             let mut selection = Selection::new(Select { pid: Some(1), ..Select::default() });
             let conn = Arc::new(Connection {
                 id: ConnId(7),
-                initiator: addr(40_000),
-                responder: addr(80),
+                initiator: addr(40_000).into(),
+                responder: addr(80).into(),
+            path: None,
                 initiator_known: true,
             });
             for step in steps {

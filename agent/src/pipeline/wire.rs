@@ -85,6 +85,7 @@ impl Wire {
                 CaptureEvent::Process(process) => self.table.process(process),
                 CaptureEvent::Segment(segment) => self.table.route(seq, segment, &mut routed),
                 CaptureEvent::Lost(lost) => self.lost.add(&lost),
+                CaptureEvent::Socket(_) | CaptureEvent::Overload(_) => {}
                 CaptureEvent::Tick(time_ns) => {
                     self.table.tick(seq, time_ns, &mut routed);
                     tick = Some(Tick { seq, time_ns });
@@ -195,6 +196,8 @@ fn add(queues: &mut [Vec<Work>], partition: usize, work: Work) {
 fn time_of(event: &CaptureEvent) -> u64 {
     match event {
         CaptureEvent::Process(_) => 0,
+        CaptureEvent::Socket(socket) => socket.time_ns,
+        CaptureEvent::Overload(overload) => overload.time_ns,
         CaptureEvent::Segment(segment) => segment.time_ns,
         CaptureEvent::Lost(lost) => lost.time_ns,
         CaptureEvent::Tick(time_ns) => *time_ns,

@@ -57,11 +57,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pitot_common::user::Process;
+use pitot_common::user::{Endpoint, Process};
 
 pub mod ledger;
 mod limits;
@@ -94,11 +93,13 @@ pub struct Connection {
     pub id: ConnId,
     /// The end that sent the SYN; where that was not seen ([`Connection::initiator_known`] is false), the sender of the
     /// first segment seen.
-    pub initiator: SocketAddr,
+    pub initiator: Endpoint,
     /// The other end.
-    pub responder: SocketAddr,
+    pub responder: Endpoint,
     /// Whether a SYN or SYN-ACK told the roles.
     pub initiator_known: bool,
+    /// The name a Unix socket connection was made to; `None` where there is none, or for TCP.
+    pub path: Option<Arc<str>>,
 }
 
 /// A direction, named by its sender.

@@ -51,7 +51,7 @@ fn process(name: &str, pid: u32) -> CaptureEvent {
         comm: name.into(),
         exe: name.into(),
         args: vec![name.into()],
-        cgroup: String::new(),
+        ..Process::default()
     }))
 }
 
@@ -140,8 +140,8 @@ impl Hop {
             cookie: u64::from(pid),
             cgroup: 1,
             netns: 1,
-            src: self.addresses[end],
-            dst: self.addresses[1 - end],
+            src: self.addresses[end].into(),
+            dst: self.addresses[1 - end].into(),
             seq: self.next[end],
             ack: self.next[1 - end],
             flags: TcpFlags(flags),

@@ -131,7 +131,7 @@ fn origin_form(url: &str) -> &str {
 
 fn server(authority: Option<&str>, address: Option<&str>) -> Peer {
     let ip = address.and_then(|text| text.trim_matches(['[', ']']).parse().ok());
-    let address = SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0);
+    let address = SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), 0).into();
     match authority {
         Some(authority) => Peer::Host { address, authority: authority.into() },
         None => Peer::Address(address),

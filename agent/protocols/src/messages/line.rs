@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -76,8 +75,10 @@ struct Raw<'a> {
     instance: Option<Cow<'a, str>>,
     #[serde(borrow)]
     conn: Option<Cow<'a, str>>,
-    client_addr: Option<SocketAddr>,
-    server_addr: Option<SocketAddr>,
+    #[serde(borrow)]
+    client_addr: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    server_addr: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +142,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, Fault> {
     let declared =
         || raw.incomplete.as_deref().and_then(Incomplete::from_name).unwrap_or(Incomplete::Declared);
     let transport = match (raw.conn, raw.client_addr, raw.server_addr) {
-        (Some(conn), Some(client), Some(server)) => Some(Transport { conn: conn.into(), client, server }),
+        (Some(conn), Some(client), Some(server)) => {
+            Some(Transport { conn: conn.into(), client: client.into(), server: server.into() })
+        }
         _ => None,
     };
     let named = |name: Option<Cow<'_, str>>, member| {

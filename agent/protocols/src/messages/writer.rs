@@ -1,7 +1,6 @@
 //! [`Message`]s to lines.
 
 use std::io::Write;
-use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -68,8 +67,8 @@ impl<W: Write> Writer<W> {
             instance: message.instance.as_deref(),
             live: transport.map(|transport| Live {
                 conn: &transport.conn,
-                client_addr: transport.client,
-                server_addr: transport.server,
+                client_addr: &transport.client,
+                server_addr: &transport.server,
                 client_pid: pid(&message.client),
                 server_pid: pid(&message.server),
                 tls: None,
@@ -200,8 +199,8 @@ struct MessageLine<'a> {
 #[derive(Serialize)]
 struct Live<'a> {
     conn: &'a str,
-    client_addr: SocketAddr,
-    server_addr: SocketAddr,
+    client_addr: &'a str,
+    server_addr: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]

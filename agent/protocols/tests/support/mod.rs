@@ -124,7 +124,7 @@ impl Script {
                     comm: "peer".into(),
                     exe: "peer".into(),
                     args: Vec::new(),
-                    cgroup: String::new(),
+                    ..Process::default()
                 });
                 self.event(Kind::Owner { direction: *direction, process });
             }

@@ -1,9 +1,9 @@
 //! What the table remembers of one connection, and whether a segment can be part of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use pitot_common::user::{Hook, Segment, TcpFlags};
+use pitot_common::user::{Endpoint, Hook, Segment, TcpFlags};
 
 use crate::{ConnId, Connection, Direction};
 
@@ -14,8 +14,8 @@ const NEAR: u32 = 1 << 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Tuple {
     netns: u64,
-    pub(super) src: SocketAddr,
-    pub(super) dst: SocketAddr,
+    pub(super) src: Endpoint,
+    pub(super) dst: Endpoint,
 }
 
 impl Tuple {
@@ -206,14 +206,18 @@ pub(super) fn identity(event: &Segment) -> ConnId {
     mix(event.time_ns);
     mix(event.netns);
     mix(u64::from(event.seq) << 32 | u64::from(event.ack));
-    for addr in [event.src, event.dst] {
-        let ip = match addr.ip() {
+    for endpoint in [event.src, event.dst] {
+        let (ip, port) = match endpoint {
+            Endpoint::Inet(address) => (address.ip(), u64::from(address.port())),
+            Endpoint::Unix(socket) => (IpAddr::from([0; 16]), socket),
+        };
+        let ip = match ip {
             IpAddr::V4(ip) => u128::from(ip.to_bits()),
             IpAddr::V6(ip) => ip.to_bits(),
         };
         mix(ip as u64);
         mix((ip >> 64) as u64);
-        mix(u64::from(addr.port()));
+        mix(port);
     }
     ConnId(hash)
 }

@@ -1,9 +1,8 @@
 //! The ways to find a connection.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
-use pitot_common::user::Segment;
+use pitot_common::user::{Endpoint, Segment};
 
 use super::entry::{Entry, Tuple};
 use super::lru::Slot;
@@ -19,7 +18,7 @@ pub(super) struct Index {
     /// Connections without an answer yet, by the initial sequence number of their SYN.
     unanswered: HashMap<u32, Slot>,
     /// Connections seen in one direction only, by addresses whatever the namespace.
-    one_sided: HashMap<(SocketAddr, SocketAddr), Vec<Slot>>,
+    one_sided: HashMap<(Endpoint, Endpoint), Vec<Slot>>,
 }
 
 impl Index {
@@ -84,6 +83,6 @@ impl Index {
 }
 
 /// Two addresses, whoever sends.
-fn addresses(a: SocketAddr, b: SocketAddr) -> (SocketAddr, SocketAddr) {
+fn addresses(a: Endpoint, b: Endpoint) -> (Endpoint, Endpoint) {
     if a <= b { (a, b) } else { (b, a) }
 }

@@ -219,6 +219,7 @@ impl Table {
             initiator,
             responder,
             initiator_known: event.flags.has(TcpFlags::SYN),
+            path: None,
         });
         self.counters.opened += 1;
         out.push(now.routed(Arc::clone(&conn), Step::Open));

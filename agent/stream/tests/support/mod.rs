@@ -110,7 +110,7 @@ pub fn process(pid: u32) -> Arc<Process> {
         comm: format!("p{pid}"),
         exe: String::new(),
         args: Vec::new(),
-        cgroup: String::new(),
+        ..Process::default()
     })
 }
 
