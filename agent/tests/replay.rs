@@ -48,8 +48,8 @@ fn capture() -> Vec<u8> {
             cookie: end as u64 + 1,
             cgroup: 1,
             netns: 1,
-            src: addresses[end],
-            dst: addresses[1 - end],
+            src: addresses[end].into(),
+            dst: addresses[1 - end].into(),
             seq,
             ack,
             flags: TcpFlags(flags),
@@ -66,7 +66,7 @@ fn capture() -> Vec<u8> {
             comm: name.into(),
             exe: name.into(),
             args: vec![],
-            cgroup: String::new(),
+            ..Process::default()
         }))
     };
     let start = 1_763_800_000_000_000_000;

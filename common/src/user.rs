@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 pub use crate::abi::Loss as LossReason;
 
-mod endpoint;
 pub mod decode;
+mod endpoint;
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 

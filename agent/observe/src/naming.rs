@@ -77,7 +77,11 @@ impl Namer {
 
     /// The name of a peer whose process is not known: a rule's, or of a server its Host or :authority without port.
     fn remote(&self, address: Endpoint, authority: Option<&str>) -> Arc<str> {
-        address.ip().and_then(|ip| self.by_address(ip)).or_else(|| host(authority?)).unwrap_or_else(|| EXTERNAL.into())
+        address
+            .ip()
+            .and_then(|ip| self.by_address(ip))
+            .or_else(|| host(authority?))
+            .unwrap_or_else(|| EXTERNAL.into())
     }
 
     fn by_address(&self, address: IpAddr) -> Option<Arc<str>> {
@@ -162,7 +166,9 @@ mod tests {
         assert_eq!(local("python3", &["python3", "/x/sync_all.py"], "/system.slice/a.service"), "etl");
         assert_eq!(local("nginx", &["nginx"], "/x/edge-1"), "edge");
         assert_eq!(local("nginx", &["nginx"], "/x"), "nginx");
-        let remote = |address: &str, host| namer.remote(address.parse().unwrap(), host).to_string();
+        let remote = |address: &str, host| {
+            namer.remote(Endpoint::Inet((address.parse::<IpAddr>().unwrap(), 80).into()), host).to_string()
+        };
         assert_eq!(remote("10.1.2.3", Some("pay.example")), "legacy");
         assert_eq!(remote("::ffff:10.1.2.3", None), "legacy");
         assert_eq!(remote("10.2.2.3", Some("pay.example")), "pay.example");
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn hosts() {
         let check = |authority: &str, expected: &str| {
-            let address = "192.0.2.1".parse().unwrap();
+            let address = "192.0.2.1:80".parse().unwrap();
             assert_eq!(&*Namer::default().remote(address, Some(authority)), expected, "{authority}");
         };
         check("Pay.Example:8443", "pay.example");

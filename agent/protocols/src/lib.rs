@@ -16,6 +16,7 @@
 //!     initiator: "127.0.0.1:40000".parse()?,
 //!     responder: "127.0.0.1:80".parse()?,
 //!     initiator_known: true,
+//!     path: None,
 //! });
 //! let event = |kind| StreamEvent { seq: 1, time_ns: 1, conn: conn.clone(), kind };
 //! let bytes = Bytes::from_static(b"GET /v1/orders HTTP/1.1\r\nHost: shop\r\n\r\n");

@@ -177,11 +177,8 @@ fn message(n: usize) -> impl Strategy<Value = Message> {
             // A name's values stand together in a line.
             headers.sort_by(|a, b| a.0.cmp(&b.0));
             let line = RequestLine::new("POST".into(), format!("/{n}?a=\"b\""), &headers);
-            let transport = Transport {
-                conn: "00ff".into(),
-                client: "[::1]:1".parse().unwrap(),
-                server: "127.0.0.1:80".parse().unwrap(),
-            };
+            let transport =
+                Transport { conn: "00ff".into(), client: "[::1]:1".into(), server: "127.0.0.1:80".into() };
             let incomplete =
                 if is_request { incomplete } else { incomplete.or(Some(Incomplete::RequestNotSeen)) };
             Message {
@@ -273,8 +270,8 @@ fn written_lines() {
         server: Peer::Address("127.0.0.1:2".parse().unwrap()),
         transport: Some(Transport {
             conn: "00000000000000ab".into(),
-            client: "127.0.0.1:1".parse().unwrap(),
-            server: "127.0.0.1:2".parse().unwrap(),
+            client: "127.0.0.1:1".into(),
+            server: "127.0.0.1:2".into(),
         }),
         instance: None,
     };

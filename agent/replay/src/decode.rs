@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use pitot_common::user::{
-    CaptureEvent, Endpoint, Hook, LossReason, Lost, Overload, Pod, Process, ProcessId, Segment, Short, Socket,
-    TcpFlags,
+    CaptureEvent, Endpoint, Hook, LossReason, Lost, Overload, Pod, Process, ProcessId, Segment, Short,
+    Socket, TcpFlags,
 };
 
 use crate::error::Fault;
@@ -125,8 +125,7 @@ impl<'a> Fields<'a> {
         let args = (0..self.u32()?).map(|_| self.text()).collect::<Result<_, _>>()?;
         let user = if self.flag()? { Some((self.u32()?, self.text()?)) } else { None };
         let (netns, container) = (self.u64()?, self.text()?);
-        let pod =
-            if self.flag()? { Some(Pod { namespace: self.text()?, name: self.text()? }) } else { None };
+        let pod = if self.flag()? { Some(Pod { namespace: self.text()?, name: self.text()? }) } else { None };
         Ok(Process { id, comm, exe, args, cgroup, user, netns, container, pod })
     }
 

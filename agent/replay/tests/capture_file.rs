@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use pitot_common::user::{
-    CaptureEvent, Hook, LossReason, Lost, Process, ProcessId, Progress, Segment, Short, Source, TcpFlags,
+    CaptureEvent, Endpoint, Hook, LossReason, Lost, Overload, Pod, Process, ProcessId, Progress, Segment,
+    Short, Socket, Source, TcpFlags,
 };
 use pitot_replay::{Error, Fault, MAX_BODY, Reader, Recorder};
 use proptest::prelude::*;
@@ -54,10 +55,10 @@ fn tick(time_ns: u64) -> CaptureEvent {
 }
 
 #[test]
-fn the_bytes_of_version_1() {
+fn the_bytes_of_version_2() {
     let file = write(&[tick(0x0102_0304_0506_0708)]);
     let expected = [
-        b"\x89PITOT\r\n\x01\x00".to_vec(),
+        b"\x89PITOT\r\n\x02\x00".to_vec(),
         frame(4, &[8, 7, 6, 5, 4, 3, 2, 1]),
         frame(255, &[1, 0, 0, 0, 0, 0, 0, 0]),
     ]
@@ -171,10 +172,11 @@ fn reason() -> impl Strategy<Value = LossReason> {
     proptest::sample::select(LossReason::ALL.to_vec())
 }
 
-fn address() -> impl Strategy<Value = std::net::SocketAddr> {
+fn address() -> impl Strategy<Value = Endpoint> {
     let v6 = any::<([u8; 16], u16, u32, u32)>()
         .prop_map(|(ip, port, flow, scope)| std::net::SocketAddrV6::new(ip.into(), port, flow, scope).into());
-    prop_oneof![any::<([u8; 4], u16)>().prop_map(std::net::SocketAddr::from), v6]
+    let inet = prop_oneof![any::<([u8; 4], u16)>().prop_map(std::net::SocketAddr::from), v6];
+    prop_oneof![4 => inet.prop_map(Endpoint::Inet), 1 => any::<u64>().prop_map(Endpoint::Unix)]
 }
 
 fn process_id() -> impl Strategy<Value = ProcessId> {
@@ -219,19 +221,56 @@ fn segment() -> impl Strategy<Value = Segment> {
     )
 }
 
-fn event() -> impl Strategy<Value = CaptureEvent> {
+fn process() -> impl Strategy<Value = Process> {
     let args = proptest::collection::vec(".{0,20}", 0..4);
-    let process =
-        (process_id(), ".{0,15}", ".{0,20}", args, ".{0,40}").prop_map(|(id, comm, exe, args, cgroup)| {
-            CaptureEvent::Process(Arc::new(Process { id, comm, exe, args, cgroup }))
-        });
+    let said = (process_id(), ".{0,15}", ".{0,20}", args, ".{0,40}");
+    let user = proptest::option::of((any::<u32>(), ".{0,8}"));
+    let pod =
+        proptest::option::of((".{0,20}", ".{0,20}").prop_map(|(namespace, name)| Pod { namespace, name }));
+    (said, user, any::<u64>(), ".{0,20}", pod).prop_map(
+        |((id, comm, exe, args, cgroup), user, netns, container, pod)| Process {
+            id,
+            comm,
+            exe,
+            args,
+            cgroup,
+            user,
+            netns,
+            container,
+            pod,
+        },
+    )
+}
+
+fn socket() -> impl Strategy<Value = Socket> {
+    let ends = (address(), proptest::option::of(address()), any::<bool>());
+    (any::<[u64; 3]>(), ends, proptest::option::of(process_id()), ".{0,40}").prop_map(
+        |([time_ns, netns, cookie], (local, remote, listens), owner, path)| Socket {
+            time_ns,
+            netns,
+            cookie,
+            local,
+            remote,
+            listens,
+            owner,
+            path,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = CaptureEvent> {
     let lost = (any::<[u64; 3]>(), reason()).prop_map(|([time_ns, records, bytes], reason)| {
         CaptureEvent::Lost(Lost { time_ns, reason, records, bytes })
     });
+    let overload = any::<([u64; 3], bool)>().prop_map(|([time_ns, connections, bytes], begins)| {
+        CaptureEvent::Overload(Overload { time_ns, begins, connections, bytes })
+    });
     prop_oneof![
         5 => segment().prop_map(CaptureEvent::Segment),
-        1 => process,
+        1 => process().prop_map(|process| CaptureEvent::Process(Arc::new(process))),
+        1 => socket().prop_map(|socket| CaptureEvent::Socket(Arc::new(socket))),
         1 => lost,
+        1 => overload,
         1 => any::<u64>().prop_map(CaptureEvent::Tick),
     ]
 }

@@ -293,7 +293,7 @@ mod tests {
                 id: ConnId(7),
                 initiator: addr(40_000).into(),
                 responder: addr(80).into(),
-            path: None,
+                path: None,
                 initiator_known: true,
             });
             for step in steps {

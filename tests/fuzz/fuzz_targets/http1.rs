@@ -31,6 +31,7 @@ fn messages(input: &[u8], chunk: usize) -> Vec<Message> {
         initiator: "10.0.0.1:1000".parse().expect("an address"),
         responder: "10.0.0.2:80".parse().expect("an address"),
         initiator_known: true,
+        path: None,
     });
     let mut connections = Connections::new(Limits::default());
     let (mut out, mut positions, mut ended) = (Vec::new(), [0; 2], [false; 2]);

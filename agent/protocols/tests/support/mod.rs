@@ -74,6 +74,7 @@ impl Script {
             initiator: "127.0.0.1:40000".parse().unwrap(),
             responder: "127.0.0.1:80".parse().unwrap(),
             initiator_known,
+            path: None,
         });
         let mut script = Self {
             connections: Connections::new(limits),
