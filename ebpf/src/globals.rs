@@ -39,6 +39,10 @@ pub(crate) static OFF_MM_ARG_START: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 pub(crate) static OFF_MM_ARG_END: Global<u32> = Global::new(0);
 
+/// Not 0 on kernels whose egress hook does not show IPv6 SYN-ACKs: over loopback they are taken as they arrive. Where it
+/// shows them after all, the second one is what a retransmission would be.
+#[unsafe(no_mangle)]
+pub(crate) static SYN_ACK_AT_INGRESS: Global<u32> = Global::new(0);
 /// The agent's own process: its payload is never captured.
 #[unsafe(no_mangle)]
 pub(crate) static SELF_TGID: Global<u32> = Global::new(0);

@@ -21,6 +21,8 @@ use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use pitot_common::abi::{HOOK_EGRESS, HOOK_INGRESS};
 
+use crate::globals::SYN_ACK_AT_INGRESS;
+
 /// What a cgroup_skb program returns to let the packet pass: always.
 const ALLOW: i32 = 1;
 
@@ -38,15 +40,26 @@ pub fn pitot_egress(ctx: SkBuffContext) -> i32 {
 /// `static int __cgroup_bpf_run_filter_skb(struct sock *sk, struct sk_buff *skb, CGROUP_INET_INGRESS)`
 #[cgroup_skb]
 pub fn pitot_ingress(ctx: SkBuffContext) -> i32 {
-    if packet::is_loopback(&ctx) {
+    let loopback = packet::is_loopback(&ctx);
+    if loopback && (SYN_ACK_AT_INGRESS.load() == 0 || !packet::is_ipv6(&ctx)) {
         return ALLOW;
     }
-    if let Some(packet) = packet::parse(&ctx) {
-        let socket = owner::socket(&ctx);
-        if !local_peer::received(&ctx, &packet, &socket) {
-            emit::packet(&ctx, &packet, &socket, owner::NOBODY, HOOK_INGRESS);
+    let Some(packet) = packet::parse(&ctx) else { return ALLOW };
+    let mut socket = owner::socket(&ctx);
+    let hook = if loopback {
+        if !packet.is_syn_ack() {
+            return ALLOW;
         }
-    }
+        // In its sender's name, of whom only the namespace is known here.
+        (socket.cookie, socket.cgroup) = (0, 0);
+        HOOK_EGRESS
+    } else {
+        if local_peer::received(&ctx, &packet, &socket) {
+            return ALLOW;
+        }
+        HOOK_INGRESS
+    };
+    emit::packet(&ctx, &packet, &socket, owner::NOBODY, hook);
     ALLOW
 }
 

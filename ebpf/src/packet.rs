@@ -16,6 +16,7 @@ const MAX_EXTENSIONS: u32 = 4;
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 /// One TCP packet. Ports and numbers in the machine's order, addresses in the network's.
 pub(crate) struct Packet {
@@ -33,6 +34,13 @@ pub(crate) struct Packet {
     pub(crate) payload: u32,
     /// Payload bytes.
     pub(crate) total: u32,
+}
+
+impl Packet {
+    #[inline(always)]
+    pub(crate) fn is_syn_ack(&self) -> bool {
+        self.flags & (SYN | ACK) == SYN | ACK
+    }
 }
 
 #[repr(C)]
@@ -82,6 +90,11 @@ struct Ip {
 pub(crate) fn is_loopback(ctx: &SkBuffContext) -> bool {
     // SAFETY: `skb` is the program's context; reading this field is checked and rewritten by the verifier.
     unsafe { (*ctx.skb.skb).ifindex == LOOPBACK_IFINDEX }
+}
+
+#[inline(always)]
+pub(crate) fn is_ipv6(ctx: &SkBuffContext) -> bool {
+    u32::from(u16::from_be(ctx.skb.protocol() as u16)) == ETH_P_IPV6
 }
 
 /// The packet, if it is TCP and holds payload or opens or ends a connection. A TCP packet that can't be read is counted.

@@ -22,6 +22,9 @@ static OBJECT: &[u8] = &[];
 const CHUNKS_OLD: u32 = 5;
 const CHUNKS_NEW: u32 = 32;
 
+/// First kernel known to show IPv6 SYN-ACKs as they leave: 5.10 and 6.1 do not, what lies between was not tried.
+const SYN_ACK_AT_EGRESS: (u32, u32) = (6, 12);
+
 /// The programs, and where each is attached.
 const PROGRAMS: [(&str, CgroupSkbAttachType); 2] =
     [("pitot_egress", CgroupSkbAttachType::Egress), ("pitot_ingress", CgroupSkbAttachType::Ingress)];
@@ -58,6 +61,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
     let offsets = btf::offsets(btf)?;
     let own = std::process::id();
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
+    let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
     let wake_at = ring_bytes / 16;
     let log_level = if log::log_enabled!(log::Level::Debug) { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
@@ -67,6 +71,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
     loader
         .override_global("SELF_TGID", &own, true)
         .override_global("MAX_CHUNKS", &chunks, true)
+        .override_global("SYN_ACK_AT_INGRESS", &syn_ack_at_ingress, true)
         .override_global("WAKE_AT", &wake_at, true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("RECORDS", ring_bytes)
