@@ -49,12 +49,12 @@ const LEFT_TO_RIGHT: &[&[&str]] = &[
     &["pitot-findings"],
     &["pitot-export", "pitot-serve"],
     &["pitot"],
-    &["pitot-golden", "pitot-e2e"],
+    &["pitot-golden", "pitot-e2e", "pitot-guest"],
 ];
 
 /// Dependencies that live behind one wall: (name or prefix ending in `*`, the crates that may have it).
 const WALLS: &[(&str, &[&str])] = &[
-    ("aya*", &["pitot-capture", "pitot-ebpf"]),
+    ("aya*", &["pitot-capture", "pitot-ebpf", "pitot-guest"]),
     ("opentelemetry*", &["pitot-export"]),
     ("simd-json", &["pitot-observe"]),
     ("anyhow", &["pitot", "xtask"]),

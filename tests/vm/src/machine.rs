@@ -1,0 +1,78 @@
+//! From a bare kernel to a machine: file systems, loopback, and its end.
+
+use std::ffi::CString;
+use std::fs;
+use std::path::Path;
+
+use rustix::mount::{MountFlags, mount};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
+use rustix::system::{RebootCommand, reboot, uname};
+
+/// (file system, where), in this order. The kernel has mounted nothing.
+const MOUNTS: [(&str, &str); 9] = [
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("tmpfs", "/tmp"),
+    ("tmpfs", "/run"),
+    ("tracefs", "/sys/kernel/tracing"),
+    ("debugfs", "/sys/kernel/debug"),
+    ("bpf", "/sys/fs/bpf"),
+    ("cgroup2", "/sys/fs/cgroup"),
+];
+
+/// Does all of it, and says what failed.
+pub(crate) fn prepare() -> Vec<String> {
+    let mounts = MOUNTS.iter().filter_map(|(kind, at)| {
+        let none = None::<&CString>;
+        let made = fs::create_dir_all(at).map_err(|e| e.to_string());
+        let mounted = made.and_then(|()| {
+            mount("none", *at, *kind, MountFlags::empty(), none.map(CString::as_c_str))
+                .map_err(|e| e.to_string())
+        });
+        mounted.err().map(|error| format!("{kind} on {at}: {error}"))
+    });
+    mounts.chain(loopback_up().err().map(|error| format!("lo: {error}"))).collect()
+}
+
+/// Sets interface 1, which is `lo`, up (rtnetlink(7), RTM_NEWLINK).
+fn loopback_up() -> rustix::io::Result<()> {
+    const RTM_NEWLINK: u16 = 16;
+    const NLM_F_REQUEST: u16 = 1;
+    const IFF_UP: u32 = 1;
+    const LENGTH: u32 = 32;
+    let mut message = Vec::with_capacity(LENGTH as usize);
+    // struct nlmsghdr: length, type, flags, sequence number, port.
+    message.extend(LENGTH.to_ne_bytes());
+    message.extend(RTM_NEWLINK.to_ne_bytes());
+    message.extend(NLM_F_REQUEST.to_ne_bytes());
+    message.extend([0; 8]);
+    // struct ifinfomsg: family and type (any), index, flags, which flags.
+    message.extend([0; 4]);
+    message.extend(1_u32.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes());
+    // No protocol is protocol 0: NETLINK_ROUTE.
+    let socket = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
+    sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).map(drop)
+}
+
+/// The kernel's release.
+pub(crate) fn release() -> String {
+    uname().release().to_string_lossy().into_owned()
+}
+
+/// The preemption mode, where the kernel can choose: of `none voluntary (full)`, the one in brackets.
+pub(crate) fn preemption() -> Option<String> {
+    let modes = fs::read_to_string(Path::new("/sys/kernel/debug/sched/preempt")).ok()?;
+    modes.split(['(', ')']).nth(1).map(str::to_owned)
+}
+
+/// Does not return if the kernel does as asked.
+pub(crate) fn power_off() {
+    rustix::fs::sync();
+    if let Err(error) = reboot(RebootCommand::PowerOff) {
+        eprintln!("guest: cannot power off: {error}");
+    }
+}

@@ -1,0 +1,68 @@
+//! The first process of a test guest: it makes a machine of a bare kernel, runs there what proves Pitot's kernel
+//! part, and powers the machine off.
+//!
+//! **In:** an archive that holds this program as `/init` and the agent as `/bin/pitot`, unpacked by the kernel.
+//! **Out:** one JSON object a line on the second serial port; the last one is `{"end":true}`. Without it the guest
+//! died. `cargo xtask vm` makes the archive, starts the guest and judges the lines.
+//!
+//! ```text
+//! {"boot":{"release":"5.10.0-46-cloud-amd64","preempt":null}}
+//! {"step":"doctor","ok":true,"detail":""}
+//! {"case":"ipv4/1024/request","outcome":"exact"}
+//! {"program":{"name":"pitot_egress","verified":2931,"translated":1180,"jited":6450}}
+//! {"end":true}
+//! ```
+#![forbid(unsafe_code)]
+
+mod exchange;
+mod machine;
+mod programs;
+mod recording;
+mod report;
+
+use std::process::Command;
+
+use serde_json::json;
+
+use report::Report;
+
+/// The agent, as `cargo xtask vm` puts it into the archive.
+const AGENT: &str = "/bin/pitot";
+
+fn main() {
+    if std::process::id() != 1 {
+        eprintln!("pitot-guest is the first process of a test guest: run `cargo xtask vm`");
+        std::process::exit(2);
+    }
+    let prepared = machine::prepare();
+    match Report::open() {
+        Ok(mut report) => run(&mut report, prepared),
+        Err(error) => eprintln!("guest: no second serial port: {error}"),
+    }
+    machine::power_off();
+}
+
+fn run(report: &mut Report, prepared: Vec<String>) {
+    for error in prepared {
+        report.step("prepare", &Err(error));
+    }
+    report.line(&json!({"boot": {"release": machine::release(), "preempt": machine::preemption()}}));
+    report.step("doctor", &doctor());
+    let recorded = exchange::run(report);
+    report.step("record", &recorded);
+    report.line(&json!({"end": true}));
+}
+
+/// The agent must find everything it needs, but for a collector.
+fn doctor() -> Result<(), String> {
+    let output = Command::new(AGENT).args(["doctor", "--json"]).output().map_err(|e| e.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let found: serde_json::Value = serde_json::from_str(&text).map_err(|e| format!("{e}: {text:?}"))?;
+    let checks = found["checks"].as_array().ok_or_else(|| format!("no checks in {text:?}"))?;
+    let misses: Vec<String> = checks
+        .iter()
+        .filter(|check| check["ok"] != true && check["name"] != "OTLP endpoint")
+        .map(|check| format!("{}: {}", check["name"], check["detail"]))
+        .collect();
+    if misses.is_empty() { Ok(()) } else { Err(misses.join("; ")) }
+}
