@@ -8,8 +8,10 @@ pub use crate::abi::Loss as LossReason;
 
 pub mod decode;
 mod endpoint;
+mod filter;
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use filter::{AddressRange, Filter, FilterRule, InvalidRange, Refusal};
 
 /// One process, for as long as the machine is up: a pid alone is reused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
