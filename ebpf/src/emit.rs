@@ -21,21 +21,23 @@ use crate::owner::{Owner, ProcessKey, Socket, kernel};
 use crate::packet::Packet;
 
 /// What all records of one packet share.
-struct Facts<'a> {
-    packet: &'a Packet,
-    socket: &'a Socket,
-    owner: Owner,
-    time_ns: u64,
-    hook: u8,
+pub(crate) struct Facts<'a> {
+    pub(crate) packet: &'a Packet,
+    pub(crate) socket: &'a Socket,
+    pub(crate) owner: Owner,
+    pub(crate) time_ns: u64,
+    pub(crate) hook: u8,
 }
 
 /// One record's share of a packet's payload.
 #[derive(Clone, Copy)]
-struct Part {
-    offset: u32,
-    len: u32,
-    /// Payload after this part that is not captured, all of it because the packet is too large.
-    short: u32,
+pub(crate) struct Part {
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+    /// Payload after this part that is not captured,
+    pub(crate) short: u32,
+    /// because of this, a [`Loss`] by number; 0 with `short` 0.
+    pub(crate) reason: u8,
 }
 
 /// Emits a packet, after its process if that is new.
@@ -49,7 +51,7 @@ pub(crate) fn packet(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, owne
     let own = owner.pid != 0 && owner.pid == SELF_TGID.load();
     if own || packet.total == 0 {
         // Of the agent's own connections only their opening and end, so that user space knows them.
-        segment::<0>(ctx, &facts, Part { offset: 0, len: 0, short: 0 });
+        segment::<0>(ctx, &facts, Part { offset: 0, len: 0, short: 0, reason: 0 });
     } else {
         payload(ctx, &facts);
     }
@@ -65,7 +67,7 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>) {
         if total - offset < LARGE as u32 {
             break;
         }
-        if !segment::<LARGE>(ctx, facts, Part { offset, len: LARGE as u32, short: 0 }) {
+        if !segment::<LARGE>(ctx, facts, Part { offset, len: LARGE as u32, short: 0, reason: 0 }) {
             return;
         }
         offset += LARGE as u32;
@@ -74,17 +76,17 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>) {
     match rest {
         0 => {}
         1..=512 => {
-            segment::<SMALL>(ctx, facts, Part { offset, len: rest, short: 0 });
+            segment::<SMALL>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
         }
         513..=2048 => {
-            segment::<MEDIUM>(ctx, facts, Part { offset, len: rest, short: 0 });
+            segment::<MEDIUM>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
         }
         2049..=16384 => {
-            segment::<LARGE>(ctx, facts, Part { offset, len: rest, short: 0 });
+            segment::<LARGE>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
         }
         _ => {
             count(Loss::PacketTooLarge, rest);
-            segment::<0>(ctx, facts, Part { offset, len: 0, short: rest });
+            segment::<0>(ctx, facts, Part { offset, len: 0, short: rest, reason: Loss::PacketTooLarge as u8 });
         }
     }
 }
@@ -118,7 +120,7 @@ fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part) -
 
 /// `len`, which is 1 to N, in a form whose bound an old verifier can see.
 #[inline(always)]
-fn bounded<const N: usize>(len: u32) -> u32 {
+pub(crate) fn bounded<const N: usize>(len: u32) -> u32 {
     (opaque(len - 1) & (N as u32 - 1)) + 1
 }
 
@@ -131,7 +133,7 @@ fn opaque(mut value: u32) -> u32 {
 }
 
 #[inline(always)]
-fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
+pub(crate) fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
     /// Word by word and volatile, so that no call to memset or memcpy is made.
     macro_rules! put {
         ($($field:ident: $value:expr),* $(,)?) => {
@@ -161,7 +163,7 @@ fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
         hook: *hook,
         ip_version: packet.version,
         tcp_flags: packet.flags,
-        short_reason: if part.short > 0 { Loss::PacketTooLarge as u8 } else { 0 },
+        short_reason: part.reason,
         abi: ABI_VERSION,
         padding: 0u16,
     }
@@ -175,7 +177,7 @@ fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
 
 /// Emits the process at first sight. A lost record is tried again with the next packet.
 #[inline(always)]
-fn process(owner: Owner, time_ns: u64) {
+pub(crate) fn process(owner: Owner, time_ns: u64) {
     if owner.pid == 0 {
         return;
     }
@@ -222,7 +224,7 @@ fn arguments(to: *mut [u8; ARGS_LEN], task: u64) -> u32 {
 
 /// Wakes the reader only as the fill level passes [`WAKE_AT`]; below, it polls.
 #[inline(always)]
-fn wakeup() -> u64 {
+pub(crate) fn wakeup() -> u64 {
     let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA)) as u32;
     let at = WAKE_AT.load();
     let passes = waiting >= at && waiting < at + 2 * LARGE as u32;

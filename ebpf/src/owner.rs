@@ -78,7 +78,7 @@ pub(crate) fn current(socket: &Socket) -> Owner {
 }
 
 #[inline(always)]
-fn owner_of(task: u64) -> Option<Owner> {
+pub(crate) fn owner_of(task: u64) -> Option<Owner> {
     if kernel::<u32>(task, OFF_TASK_FLAGS.load())? & KERNEL_THREAD != 0 {
         return None;
     }
