@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use pitot_stream::ledger::Ledger;
-use pitot_stream::{Connection, Direction, EndKind, Kind, StreamEvent};
+use pitot_stream::{ConnId, Connection, Direction, EndKind, Kind, StreamEvent};
 
 use crate::Limits;
 use crate::detect::{self, Detection};
@@ -39,6 +39,8 @@ struct Shared {
     /// Body bytes held.
     buffered: usize,
     parsed: Vec<Parsed>,
+    /// Connections given up since somebody asked.
+    refused: Vec<ConnId>,
 }
 
 impl Connections {
@@ -99,6 +101,12 @@ impl Connections {
             tracked.release(true, seq, &mut self.shared, out);
         }
         self.waiting.clear();
+    }
+
+    /// Connections of which nothing more will be read, since this was last asked. What comes of them all the same is counted as
+    /// skipped.
+    pub fn take_refused(&mut self) -> std::vec::Drain<'_, ConnId> {
+        self.shared.refused.drain(..)
     }
 
     /// What became of the bytes and messages so far.
@@ -285,6 +293,7 @@ impl Tracked {
             shared.ledger.bytes.skip(reason, std::mem::take(&mut lane.unread).len() as u64);
         }
         self.protocol = Protocol::Skipped(reason);
+        shared.refused.push(self.connection.id);
     }
 
     /// Shows the parser what is unread of `from`, as long as it gets on.

@@ -27,7 +27,7 @@
 //! connections.finish(2, 2, &mut out);
 //! assert!(out[0].is_complete());
 //! assert_eq!(out[0].request.as_ref().unwrap().target, "/v1/orders");
-//! # Ok::<(), std::net::AddrParseError>(())
+//! # Ok::<(), pitot_common::user::InvalidEndpoint>(())
 //! ```
 #![forbid(unsafe_code)]
 

@@ -270,6 +270,7 @@ mod tests {
                             Step::Owner { process, .. } => format!("owner {}", process.comm),
                             Step::Remote { .. } => "remote".into(),
                             Step::Part(_) => "part".into(),
+                            Step::Refuse { .. } => "refuse".into(),
                             Step::Close { .. } => "close".into(),
                         }
                     }
@@ -321,6 +322,7 @@ mod tests {
             rst: false,
             bytes: Bytes::from(vec![0; bytes]),
             short: None,
+            socket: None,
         })
     }
 

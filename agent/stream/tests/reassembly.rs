@@ -2,7 +2,7 @@
 
 mod support;
 
-use pitot_common::user::Segment;
+use pitot_common::user::{LossReason, Segment};
 use pitot_stream::Limits;
 use support::{Pipeline, SECOND, With, seg, transcript};
 
@@ -404,4 +404,91 @@ fn many_gibibytes() {
     lines.retain(|line| line.contains("gap"));
     assert_eq!(lines, gaps);
     assert_eq!(pipeline.ledger().bytes.seen, position);
+}
+
+/// The client's and the server's segments with the cookies of their sockets; the SYN-ACK has the listener's.
+fn known(segment: Segment, cookie: u64) -> Step {
+    Step::Seg(Segment { cookie, ..segment })
+}
+
+/// Runs `before`, refuses the connection, runs `after`: what was said, the ledger, and what capture was asked.
+#[track_caller]
+fn check_refused(
+    before: Vec<Step>,
+    after: Vec<Step>,
+    expected: &[&str],
+    skipped: u64,
+    asked: &[[u64; 2]],
+) -> Pipeline {
+    let mut pipeline = Pipeline::new(small(), 1);
+    let play = |pipeline: &mut Pipeline, steps| {
+        for step in steps {
+            match step {
+                Step::Seg(segment) => pipeline.segment(segment),
+                Step::Tick => pipeline.tick(0),
+            }
+        }
+    };
+    play(&mut pipeline, before);
+    let id = pipeline.out[0].conn.id;
+    pipeline.partitions[0].refuse(id, LossReason::NotOurProtocol);
+    play(&mut pipeline, after);
+    pipeline.finish();
+    assert_eq!(transcript(&pipeline.out), expected);
+    let mut refusals = Vec::new();
+    pipeline.partitions[0].take_refusals(&mut refusals);
+    assert_eq!(refusals.iter().map(|refusal| refusal.cookies).collect::<Vec<_>>(), asked);
+    let ledger = pipeline.ledger().bytes;
+    assert_eq!(ledger.skipped.get("not_our_protocol").copied().unwrap_or(0), skipped);
+    assert!(ledger.lost.is_empty(), "{ledger:?}");
+    assert_eq!(ledger.pending() + skipped, ledger.seen);
+    pipeline
+}
+
+fn opened() -> Vec<Step> {
+    vec![known(c(-1).syn(), 7), known(s(-1).syn().ack(ack_c(0)), 99), known(c(0).data("abc"), 7)]
+}
+
+#[test]
+fn a_refused_connection_is_counted_and_said_no_more() {
+    let fin = || vec![known(c(1_000).fin(), 7), known(s(500).fin(), 8)];
+    let said = ["A open TT", "A > 0 \"abc\"", "A > 1000 fin", "A < 500 fin"];
+    // What capture leaves out, up to the FIN, is no loss.
+    check_refused(opened(), fin(), &said, 0, &[[7, 0]]);
+    // What was under way is skipped, each position once, whatever its order; the other socket is asked for when it is known.
+    let mut late = vec![
+        known(c(5).data("fg"), 7),
+        known(c(3).data("de"), 7),
+        known(c(3).data("defg"), 7),
+        known(s(0).data("xyz"), 8),
+    ];
+    late.extend(fin());
+    check_refused(opened(), late, &said, 7, &[[7, 0], [7, 8]]);
+}
+
+#[test]
+fn a_refusal_that_was_forgotten_is_repeated_once_a_tick() {
+    let more = vec![
+        known(c(3).data("d"), 7),
+        Step::Tick,
+        known(c(4).data("e"), 7),
+        known(c(5).data("f"), 7),
+        Step::Tick,
+        known(c(6).fin(), 7),
+    ];
+    let said = ["A open TT", "A > 0 \"abc\"", "A > 6 fin", "A closed end_of_input"];
+    check_refused(opened(), more, &said, 3, &[[7, 0], [7, 0]]);
+}
+
+#[test]
+fn a_listener_is_never_refused() {
+    // The first data that arrives from a remote peer may still be handled by the listener.
+    let opening = || {
+        let ack = s(-1).syn().ack(ack_c(0));
+        vec![known(c(-1).syn().ingress(), 99), known(ack, 99), known(c(0).data("abc").ingress(), 99)]
+    };
+    let said = ["A open TT", "A > remote", "A > 0 \"abc\"", "A closed end_of_input"];
+    check_refused(opening(), vec![], &said, 0, &[]);
+    check_refused(opening(), vec![known(c(3).data("d").ingress(), 8)], &said, 1, &[[0, 8]]);
+    check_refused(opening(), vec![known(s(0).data("d"), 8)], &said, 1, &[[0, 8]]);
 }

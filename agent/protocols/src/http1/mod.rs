@@ -73,6 +73,11 @@ impl Http1 {
         }
     }
 
+    /// Whether neither direction is read any more: upgraded, or ambiguous both ways.
+    fn is_over(&self) -> bool {
+        [&self.requests, &self.responses].iter().all(|half| matches!(half.state, State::Skipping(_)))
+    }
+
     /// At the first byte of a message: its start line, then its head.
     fn parse_start(&mut self, side: Side, input: &Bytes, cx: &mut Context<'_>) -> Step {
         let half = self.half(side);
@@ -447,6 +452,9 @@ impl Parser for Http1 {
             }
             State::Skipping(reason) => {
                 half.state = State::Skipping(reason);
+                if self.is_over() {
+                    return Step { consumed: 0, status: Status::NotThisProtocol(reason) };
+                }
                 cx.ledger.bytes.skip(reason, input.len() as u64);
                 Step { consumed: input.len(), status: Status::NeedMore }
             }

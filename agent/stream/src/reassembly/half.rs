@@ -68,6 +68,11 @@ impl Half {
         self.ended
     }
 
+    /// Whether anything of it was released.
+    pub(super) fn begun(&self) -> bool {
+        self.next > 0
+    }
+
     /// Memory of held data, bytes.
     pub(super) fn cost(&self) -> usize {
         self.held.cost()

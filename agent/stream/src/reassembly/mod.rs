@@ -16,17 +16,22 @@
 
 mod half;
 mod held;
+mod refusal;
 mod sink;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use pitot_common::user::{LossReason, Refusal};
 
 use self::half::Half;
 pub use self::held::PIECE_COST;
+use self::refusal::Sockets;
 use self::sink::{Life, Sink};
 use crate::Limits;
 use crate::ledger::Ledger;
 use crate::table::{Part, Routed, Step};
-use crate::{ConnId, Direction, StreamEvent};
+use crate::{ConnId, Connection, Direction, StreamEvent};
 
 /// Ticks from a RST to the close of a connection whose other direction never ends.
 const RESET_TICKS: u32 = 2;
@@ -77,11 +82,15 @@ struct Shared {
     held: usize,
     ledger: Ledger,
     counters: Counters,
+    /// Ticks so far.
+    ticks: u64,
+    refusals: Vec<Refusal>,
 }
 
 #[derive(Debug)]
 struct Conn {
     life: Life,
+    sockets: Sockets,
     halves: [Half; 2],
     /// The sender of a RST that no newer data of it contradicts, and the ticks since.
     reset: Option<(Direction, u32)>,
@@ -103,6 +112,8 @@ impl Reassembly {
             held: 0,
             ledger: Ledger::default(),
             counters: Counters::default(),
+            ticks: 0,
+            refusals: Vec::new(),
         };
         Self { conns: HashMap::new(), resetting: BTreeSet::new(), shared }
     }
@@ -134,20 +145,35 @@ impl Reassembly {
         match step {
             Step::Open => {
                 self.close(id, "replaced", now, out);
-                self.conns
-                    .insert(id, Conn { life: Life::new(conn), halves: Default::default(), reset: None });
+                self.conns.insert(id, Conn::new(conn));
             }
             Step::Owner { direction, process } => {
                 self.on(id, direction, now, out, |_, sink| sink.owner(process))
             }
             Step::Remote { direction } => self.on(id, direction, now, out, |_, sink| sink.remote()),
             Step::Part(part) => self.part(id, part, now, out),
+            Step::Refuse { reason } => self.refuse(id, reason),
             Step::Close { reason } => self.close(id, reason, now, out),
         }
     }
 
+    /// Nobody wants this connection: from here on its bytes are counted as skipped for `reason`, and nothing but its end
+    /// is said. Capture is asked to leave it out ([`Reassembly::take_refusals`]); what it then does not show is no loss, and
+    /// for the kernel part to count.
+    pub fn refuse(&mut self, id: ConnId, reason: LossReason) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.life.refuse(reason);
+        self.shared.refusals.extend(conn.sockets.refuse(reason, self.shared.ticks));
+    }
+
+    /// What capture may leave out from now on: a hint, that changes nothing here if it is not followed.
+    pub fn take_refusals(&mut self, out: &mut Vec<Refusal>) {
+        out.append(&mut self.shared.refusals);
+    }
+
     /// A second of event time went by.
     pub fn tick(&mut self, seq: u64, time_ns: u64, out: &mut Vec<StreamEvent>) {
+        self.shared.ticks += 1;
         let now = Now { seq, time_ns };
         let limits = self.shared.limits;
         let stalled: Vec<_> = self.shared.stalled.iter().copied().collect();
@@ -184,6 +210,12 @@ impl Reassembly {
         };
         let limits = shared.limits;
         let Part { direction, ack, rst, syn, .. } = part;
+        conn.sockets.learn(&part, conn.halves[direction.index()].begun());
+        if let Some(reason) = conn.life.refused()
+            && part.rest > 0
+        {
+            shared.refusals.extend(conn.sockets.refuse(reason, shared.ticks));
+        }
         // A RST may acknowledge what nobody sent (RFC 9293, 3.10.7.1).
         let ack = ack.filter(|_| !rst);
         let mut progress = false;
@@ -275,6 +307,11 @@ impl Reassembly {
 }
 
 impl Conn {
+    fn new(conn: Arc<Connection>) -> Self {
+        let (sockets, halves) = (Sockets::default(), Default::default());
+        Self { life: Life::new(conn), sockets, halves, reset: None }
+    }
+
     fn ended(&self) -> bool {
         self.halves.iter().all(Half::ended)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pitot_common::user::Process;
+use pitot_common::user::{LossReason, Process};
 
 use super::Counters;
 use crate::ledger::Ledger;
@@ -20,11 +20,22 @@ pub(super) struct Life {
     proven: [bool; 2],
     owners: [Option<Arc<Process>>; 2],
     remote: [bool; 2],
+    refused: Option<LossReason>,
 }
 
 impl Life {
     pub(super) fn new(conn: Arc<Connection>) -> Self {
-        Self { conn, open: false, proven: [false; 2], owners: [None, None], remote: [false; 2] }
+        let owners = [None, None];
+        Self { conn, open: false, proven: [false; 2], owners, remote: [false; 2], refused: None }
+    }
+
+    /// From now on only its end is said. The first reason stands.
+    pub(super) fn refuse(&mut self, reason: LossReason) {
+        self.refused.get_or_insert(reason);
+    }
+
+    pub(super) fn refused(&self) -> Option<LossReason> {
+        self.refused
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -89,11 +100,19 @@ impl Sink<'_> {
     pub(super) fn chunk(&mut self, position: u64, bytes: Bytes) {
         self.open();
         self.ledger.bytes.seen += bytes.len() as u64;
+        if let Some(reason) = self.life.refused {
+            self.ledger.bytes.skip(reason.as_str(), bytes.len() as u64);
+            return;
+        }
         self.emit(Kind::Chunk { direction: self.direction, position, bytes });
     }
 
     pub(super) fn gap(&mut self, position: u64, bytes: u64, reason: &'static str) {
         self.open();
+        if self.life.refused.is_some() {
+            // The kernel part left it out as it was asked to, and has counted it.
+            return;
+        }
         self.ledger.bytes.seen += bytes;
         self.ledger.bytes.lose(reason, bytes);
         self.emit(Kind::Gap { direction: self.direction, position, bytes, reason });
@@ -117,6 +136,9 @@ impl Sink<'_> {
     }
 
     fn emit(&mut self, kind: Kind) {
+        if self.life.refused.is_some() && !matches!(kind, Kind::End { .. } | Kind::Closed { .. }) {
+            return;
+        }
         self.out.push(StreamEvent {
             seq: self.seq,
             time_ns: self.time_ns,

@@ -27,7 +27,7 @@ use self::entry::{Entry, Tuple};
 use self::index::Index;
 use self::lru::{Lru, Slot};
 use self::processes::Processes;
-pub use self::routed::{Part, Routed, Step};
+pub use self::routed::{LocalSocket, Part, Routed, Step};
 use crate::{Connection, Direction, Limits};
 
 /// Queue of connections in use, and of those whose end has begun.

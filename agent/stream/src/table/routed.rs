@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pitot_common::user::{Process, Segment, Short, TcpFlags};
+use pitot_common::user::{Hook, LossReason, Process, Segment, Short, TcpFlags};
 
 use crate::{Connection, Direction};
 
@@ -39,6 +39,11 @@ pub enum Step {
     },
     /// One record of one segment.
     Part(Part),
+    /// Nobody wants it: from here on it is only counted.
+    Refuse {
+        /// Why.
+        reason: LossReason,
+    },
     /// The table has forgotten it.
     Close {
         /// Why.
@@ -67,6 +72,30 @@ pub struct Part {
     pub bytes: Bytes,
     /// What should follow `bytes` and was not captured.
     pub short: Option<Short>,
+    /// The local socket it was captured at, where that is certain to be an end of this connection.
+    pub socket: Option<LocalSocket>,
+}
+
+/// A socket of this machine, as the kernel part names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalSocket {
+    /// What it sends.
+    pub end: Direction,
+    /// Its cookie; never 0.
+    pub cookie: u64,
+}
+
+impl LocalSocket {
+    /// Around the handshake a listener's cookie is seen: of a SYN-ACK at its sender, of everything up to the first data
+    /// at its receiver. So a receiver counts only where it is known to be past that.
+    fn of(direction: Direction, event: &Segment) -> Option<Self> {
+        let end = match event.hook {
+            Hook::Egress if !event.flags.has(TcpFlags::SYN) => direction,
+            Hook::Ingress if !event.flags.has(TcpFlags::SYN) => direction.reverse(),
+            _ => return None,
+        };
+        (event.cookie != 0).then_some(Self { end, cookie: event.cookie })
+    }
 }
 
 impl Part {
@@ -77,6 +106,7 @@ impl Part {
         let to_itself = event.src == event.dst;
         let missing = event.short.map_or(0, |short| short.bytes);
         Self {
+            socket: LocalSocket::of(direction, &event),
             direction,
             first: payload_start.wrapping_add(event.offset),
             rest: event.total.saturating_sub(event.offset).max(captured.saturating_add(missing)),
