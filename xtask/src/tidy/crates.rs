@@ -61,7 +61,7 @@ const WALLS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates whose code may be `unsafe`.
-const MAY_BE_UNSAFE: &[&str] = &["pitot-ebpf", "pitot-capture"];
+const MAY_BE_UNSAFE: &[&str] = &["pitot-ebpf", "pitot-capture", "pitot-capture-suite"];
 
 /// Reads `cargo metadata --no-deps`.
 pub(super) fn packages(metadata: &Value) -> Result<Vec<Package>> {

@@ -1,0 +1,152 @@
+//! Carries a case out: starts the peers and the recording in their order, waits, compares.
+
+mod peers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::case::{Case, Expect, Socket, Start};
+use crate::compare::{Comparison, Told, compare};
+use crate::plan::{Address, Plan};
+use crate::recording::{Recording, Select};
+use crate::{Error, content};
+
+use peers::Peers;
+
+/// What the cases are carried out with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program under test.
+    pub pitot: PathBuf,
+    /// How long the peers, and then Pitot, may take for one case.
+    pub patience: Duration,
+}
+
+/// What came of a case.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was carried out.
+    Done(Comparison),
+    /// What it needs is not on this machine.
+    Skipped(String),
+    /// It could not be carried out.
+    Failed(String),
+}
+
+impl Outcome {
+    /// Whether this is a failure.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        match self {
+            Self::Done(comparison) => comparison.is_bad(),
+            Self::Skipped(_) => false,
+            Self::Failed(_) => true,
+        }
+    }
+}
+
+/// Carries one case out.
+#[must_use]
+pub fn run(case: &Case, settings: &Settings) -> Outcome {
+    match carry_out(case, settings) {
+        Ok(mut comparison) => {
+            comparison.judge(case.expect);
+            Outcome::Done(comparison)
+        }
+        Err(Error::Unsupported(why)) => Outcome::Skipped(why),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+fn carry_out(case: &Case, settings: &Settings) -> Result<Comparison, Error> {
+    let dir = tempfile::tempdir().map_err(Error::io("a temporary directory"))?;
+    let mut plan = plan(case, &dir)?;
+    let mut peers = Peers::new(case, settings.patience)?;
+    plan.address = peers.server(&plan)?;
+    let select = select(case, &plan)?;
+    let environment: Vec<_> =
+        case.ring_bytes.map(|bytes| ("PITOT_CAPTURE__RING_BYTES", bytes.to_string())).into_iter().collect();
+    let record = || Recording::start(&settings.pitot, &select, &environment);
+    let recording = match case.start {
+        Start::Before => {
+            let recording = record()?;
+            peers.client(&plan)?;
+            recording
+        }
+        Start::Late => {
+            peers.client(&plan)?;
+            peers.connected()?;
+            let recording = record()?;
+            peers.go()?;
+            recording
+        }
+    };
+    let told: Told = peers.finish()?;
+    let recorded = recording.stop(settings.patience)?;
+    if let Some(contradiction) = told.contradiction(&plan) {
+        return Err(Error::Peer(contradiction));
+    }
+    Ok(compare(&plan, &told, &recorded, matches!(select, Select::Port(_))))
+}
+
+fn plan(case: &Case, dir: &TempDir) -> Result<Plan, Error> {
+    let at =
+        |text: &str| text.parse().map(Address::Tcp).map_err(|_| Error::Peer(format!("{text} is no address")));
+    let token = content::seed(&case.name) as u32 ^ std::process::id();
+    let address = match case.socket {
+        Socket::V4 => at("127.0.0.1:0")?,
+        Socket::V6 => at("[::1]:0")?,
+        Socket::Mapped => at("[::ffff:127.0.0.1]:0")?,
+        Socket::Mptcp => match at("127.0.0.1:0")? {
+            Address::Tcp(at) => Address::Mptcp(at),
+            other => other,
+        },
+        Socket::UnixPath => Address::UnixPath(dir.path().join("socket").to_string_lossy().into_owned()),
+        Socket::UnixAbstract => Address::UnixAbstract(format!("pitot-suite-{token:08x}")),
+        Socket::Socketpair => Address::Inherited,
+    };
+    Ok(Plan {
+        run: format!("s{token:08x}"),
+        comm: format!("suite-{token:08x}"),
+        address,
+        send: case.send,
+        receive: case.receive,
+        exchanges: case.exchanges.clone(),
+        connections: case.connections,
+        order: case.order,
+        manner: case.manner,
+        wait: case.start == Start::Late,
+    })
+}
+
+fn select(case: &Case, plan: &Plan) -> Result<Select, Error> {
+    match &plan.address {
+        Address::Tcp(at) | Address::Mptcp(at) => Ok(Select::Port(at.port())),
+        _ if case.socket.is_unix() => Ok(Select::Comm(plan.comm.clone())),
+        other => Err(Error::Peer(format!("the server listens at {other:?}"))),
+    }
+}
+
+impl Comparison {
+    /// Adds a complaint when what came out is honest, and not what it should be.
+    fn judge(&mut self, expect: Expect) {
+        let row = self.row;
+        let short_of = match expect {
+            Expect::Exact => row.sent - row.exact,
+            Expect::ExactButCut => {
+                (row.sent - row.exact).saturating_sub(row.declared + row.lost).max(u64::from(row.exact == 0))
+            }
+            Expect::Declared => 0,
+        };
+        // A full ring is a matter of the machine's speed, and was declared.
+        let overloaded = self.reasons.keys().any(|reason| reason.ends_with("ring_full"));
+        if short_of > 0 && !overloaded && !self.is_bad() {
+            self.complaints.push(format!(
+                "{short_of} messages that should have been exact were not: {:?}",
+                self.reasons
+            ));
+        }
+    }
+}
