@@ -21,6 +21,7 @@ mod setup;
 mod tally;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Verb {
     Lint,
     /// Check the invariants of ARCHITECTURE.md that a program can check
     Tidy,
+    /// Boot other kernels, and show there that capture is exact (docs/kernels.md)
+    Vm(vm::Args),
     /// Run the fuzz targets for a bounded time
     Fuzz(fuzz::Args),
     /// Lint, render and validate the Helm chart, offline
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Lint => lint::run(),
         Verb::Tidy => tidy::run(),
+        Verb::Vm(args) => vm::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Chart => chart::run(),
         Verb::Bench(args) => bench::run(&args),

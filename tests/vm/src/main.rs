@@ -20,7 +20,7 @@ mod programs;
 mod recording;
 mod report;
 
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use serde_json::json;
 
@@ -29,10 +29,10 @@ use report::Report;
 /// The agent, as `cargo xtask vm` puts it into the archive.
 const AGENT: &str = "/bin/pitot";
 
-fn main() {
+fn main() -> ExitCode {
     if std::process::id() != 1 {
         eprintln!("pitot-guest is the first process of a test guest: run `cargo xtask vm`");
-        std::process::exit(2);
+        return ExitCode::from(2);
     }
     let prepared = machine::prepare();
     match Report::open() {
@@ -40,6 +40,7 @@ fn main() {
         Err(error) => eprintln!("guest: no second serial port: {error}"),
     }
     machine::power_off();
+    ExitCode::FAILURE
 }
 
 fn run(report: &mut Report, prepared: Vec<String>) {

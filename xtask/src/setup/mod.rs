@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Chart,
     /// Fuzzing: a C++ compiler for the fuzzing runtime.
     Fuzz,
+    /// Running other kernels: an emulator, and the key that signs them.
+    Vm,
 }
 
 /// Something that is missing.
@@ -54,7 +56,7 @@ enum Fix {
 
 /// The verb: everything, for every purpose.
 pub(crate) fn run() -> Result<ExitCode> {
-    ensure(&[Purpose::Build, Purpose::Test, Purpose::Lint, Purpose::Chart, Purpose::Fuzz])?;
+    ensure(&[Purpose::Build, Purpose::Test, Purpose::Lint, Purpose::Chart, Purpose::Fuzz, Purpose::Vm])?;
     println!("setup: everything is there");
     Ok(ExitCode::SUCCESS)
 }
@@ -100,6 +102,7 @@ fn missing(purposes: &[Purpose]) -> Vec<Missing> {
             Purpose::Lint => missing.extend(tools::missing_for_lint()),
             Purpose::Chart => missing.extend(tools::missing_for_chart()),
             Purpose::Fuzz => missing.extend(tools::missing_for_fuzz()),
+            Purpose::Vm => missing.extend(tools::missing_for_vm()),
         }
     }
     // Two purposes may miss the same thing.

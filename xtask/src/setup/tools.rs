@@ -1,9 +1,10 @@
 //! Programs that tests and checks run: peers that no one here wrote, a real collector, and checkers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Fix, Missing, packages};
 use crate::process;
+use crate::vm::KEYRING;
 
 /// Dependency policy checker: the newest release that builds with this repository's rustc.
 const DENY: &str = "0.20.2";
@@ -63,6 +64,26 @@ pub(super) fn missing_for_fuzz() -> Vec<Missing> {
         why: "compiles the fuzzing runtime (libFuzzer)",
         fix: package_fix("g++"),
     }]
+}
+
+/// What is missing to run other kernels.
+pub(super) fn missing_for_vm() -> Vec<Missing> {
+    let mut missing = Vec::new();
+    if process::which("qemu-system-x86_64").is_none() {
+        missing.push(Missing {
+            what: "qemu-system-x86_64".into(),
+            why: "runs other kernels than this machine's",
+            fix: package_fix("qemu-system-x86"),
+        });
+    }
+    if !Path::new(KEYRING).is_file() {
+        missing.push(Missing {
+            what: "keys of Debian's archive".into(),
+            why: "the kernels of other Debian releases are signed with them",
+            fix: package_fix("debian-archive-keyring"),
+        });
+    }
+    missing
 }
 
 fn package_fix(package: &'static str) -> Fix {
