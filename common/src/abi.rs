@@ -131,11 +131,13 @@ pub enum Loss {
     Unreadable = 10,
     /// A table of the kernel part was full.
     MapFull = 11,
+    /// A filter asks for a process, and nobody knew in time whose the connection is.
+    NotAttributed = 12,
 }
 
 impl Loss {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RingFull,
         Self::LoadFailed,
         Self::PacketTooLarge,
@@ -147,6 +149,7 @@ impl Loss {
         Self::Recursion,
         Self::Unreadable,
         Self::MapFull,
+        Self::NotAttributed,
     ];
 
     /// The name used in ledgers and metrics.
@@ -164,7 +167,14 @@ impl Loss {
             Self::Recursion => "recursion",
             Self::Unreadable => "unreadable",
             Self::MapFull => "map_full",
+            Self::NotAttributed => "not_attributed",
         }
+    }
+
+    /// Whether bytes with this reason were left out on purpose; the others are lost.
+    #[must_use]
+    pub fn is_skip(self) -> bool {
+        matches!(self, Self::Filtered | Self::NotOurProtocol | Self::NotAttributed)
     }
 
     /// The reason with this number, if there is one.
