@@ -2,7 +2,8 @@
 //!
 //! Every record begins with a [`Header`]. A segment record is a header and the captured bytes in one of three
 //! payload sizes (the record is as long as its size class; [`Header::len`] says how much of it is
-//! payload). A process record is a header, the command name and the arguments.
+//! payload). A process record is a header, the command name and the arguments; a socket record a header, the socket's
+//! state, and names.
 
 use core::mem::{offset_of, size_of};
 
@@ -26,6 +27,9 @@ pub const ARGS_LEN: usize = 256;
 pub const KIND_SEGMENT: u8 = 1;
 /// [`Header::kind`]: a process that owns a socket, once, before its first segment record.
 pub const KIND_PROCESS: u8 = 2;
+
+/// [`Header::kind`]: a socket that is known without its traffic.
+pub const KIND_SOCKET: u8 = 3;
 
 /// [`Header::hook`]: leaving a local socket.
 pub const HOOK_EGRESS: u8 = 1;
@@ -68,7 +72,7 @@ pub struct Header {
     pub src_port: u16,
     /// Receiver's port.
     pub dst_port: u16,
-    /// [`KIND_SEGMENT`] or [`KIND_PROCESS`].
+    /// [`KIND_SEGMENT`], [`KIND_PROCESS`] or [`KIND_SOCKET`].
     pub kind: u8,
     /// [`HOOK_EGRESS`] or [`HOOK_INGRESS`].
     pub hook: u8,
@@ -102,6 +106,31 @@ pub struct ProcessRecord {
     pub comm: [u8; COMM_LEN],
     /// The first [`Header::len`] bytes of the arguments.
     pub args: [u8; ARGS_LEN],
+}
+
+/// Room for the name of a Unix socket, bytes (108 in `sockaddr_un`): a power of two, as payload sizes are.
+pub const PATH_LEN: usize = 128;
+/// [`SocketRecord::state`]: it waits for connections (`TCP_LISTEN`, which Unix sockets use too).
+pub const STATE_LISTEN: u8 = 10;
+
+/// A socket record: in the ring, or what the iterator over open files writes.
+#[repr(C)]
+pub struct SocketRecord {
+    /// Its header. Means something: time, cookie, owner, namespace, addresses and ports (`src` is its own end, zeros
+    /// where there is none), `ip_version` (0: a Unix socket), `len` (bytes of the path), `kind` and `abi`.
+    pub header: Header,
+    /// Inode number of the socket.
+    pub socket: u64,
+    /// Of a Unix socket: inode number of its peer; 0 where it has none.
+    pub peer: u64,
+    /// TCP's number for its state.
+    pub state: u8,
+    /// Zero.
+    pub padding: [u8; 7],
+    /// Command name of its owner, NUL-padded.
+    pub comm: [u8; COMM_LEN],
+    /// `sun_path`; that of an abstract name begins with NUL.
+    pub path: [u8; PATH_LEN],
 }
 
 /// Why the kernel part lost something. Append-only: the numbers are in capture files and counters.
@@ -197,4 +226,6 @@ const _: () = {
     assert!(size_of::<SegmentRecord<SMALL>>() == 112 + SMALL);
     assert!(size_of::<SegmentRecord<LARGE>>() == 112 + LARGE);
     assert!(size_of::<ProcessRecord>() == 112 + COMM_LEN + ARGS_LEN);
+    assert!(offset_of!(SocketRecord, comm) == 112 + 24);
+    assert!(size_of::<SocketRecord>() == 112 + 24 + COMM_LEN + PATH_LEN);
 };

@@ -6,8 +6,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::{error, fmt};
 
-use super::{Hook, LossReason, ProcessId, Segment, Short, TcpFlags};
-use crate::abi::{ABI_VERSION, COMM_LEN, HOOK_EGRESS, HOOK_INGRESS, Header, KIND_PROCESS, KIND_SEGMENT};
+use super::{Endpoint, Hook, LossReason, ProcessId, Segment, Short, Socket, TcpFlags};
+use crate::abi::{
+    ABI_VERSION, COMM_LEN, HOOK_EGRESS, HOOK_INGRESS, Header, KIND_PROCESS, KIND_SEGMENT, KIND_SOCKET,
+    STATE_LISTEN, SocketRecord,
+};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -18,6 +21,8 @@ pub enum Record {
     Segment(Segment),
     /// A process as the kernel saw it.
     Process(KernelProcess),
+    /// A socket.
+    Socket(KernelSocket),
 }
 
 /// What the kernel alone can say of a process; the rest is read from /proc.
@@ -29,6 +34,17 @@ pub struct KernelProcess {
     pub comm: String,
     /// Arguments; the last may be cut.
     pub args: Vec<String>,
+}
+
+/// A socket as the kernel saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelSocket {
+    /// What there is to know of it; `time_ns` is still the kernel's monotonic clock.
+    pub socket: Socket,
+    /// Its inode number: what tells it from others where its ends do not.
+    pub inode: u64,
+    /// Command name of its owner.
+    pub comm: String,
 }
 
 /// Why a record was refused.
@@ -71,6 +87,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     match header.kind() {
         KIND_SEGMENT => segment(&header).map(Record::Segment),
         KIND_PROCESS => process(&header).map(Record::Process),
+        KIND_SOCKET => socket(&header).map(Record::Socket),
         other => Err(DecodeError::Unknown("kind", other)),
     }
 }
@@ -92,8 +109,8 @@ fn segment(header: &Fields<'_>) -> Result<Segment, DecodeError> {
         cookie: header.cookie(),
         cgroup: header.cgroup(),
         netns: u64::from(header.netns()),
-        src: SocketAddr::new(header.address(header.src())?, header.src_port()).into(),
-        dst: SocketAddr::new(header.address(header.dst())?, header.dst_port()).into(),
+        src: header.source()?.into(),
+        dst: header.destination()?.into(),
         seq: header.seq(),
         ack: header.ack(),
         flags: TcpFlags(header.tcp_flags()),
@@ -117,9 +134,58 @@ fn process(header: &Fields<'_>) -> Result<KernelProcess, DecodeError> {
     let args = header.body.get(COMM_LEN..COMM_LEN + header.len() as usize).ok_or(DecodeError::TooShort)?;
     Ok(KernelProcess {
         id: header.owner().ok_or(DecodeError::Contradiction)?,
-        comm: text(comm.split(|b| *b == 0).next().unwrap_or_default()),
+        comm: name(comm),
         args: split_args(args),
     })
+}
+
+fn socket(header: &Fields<'_>) -> Result<KernelSocket, DecodeError> {
+    /// Where the members after the header lie in what follows it.
+    const SOCKET: usize = std::mem::offset_of!(SocketRecord, socket) - HEADER;
+    const PEER: usize = std::mem::offset_of!(SocketRecord, peer) - HEADER;
+    const STATE: usize = std::mem::offset_of!(SocketRecord, state) - HEADER;
+    const COMM: usize = std::mem::offset_of!(SocketRecord, comm) - HEADER;
+    const PATH: usize = std::mem::offset_of!(SocketRecord, path) - HEADER;
+    let body: &[u8; size_of::<SocketRecord>() - HEADER] =
+        header.body.first_chunk().ok_or(DecodeError::TooShort)?;
+    let number = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| body[at + i]));
+    let (inode, peer, listens) = (number(SOCKET), number(PEER), body[STATE] == STATE_LISTEN);
+    let path = body[PATH..].get(..header.len() as usize).ok_or(DecodeError::Contradiction)?;
+    // A mapped address is what the packets of such a socket carry, too.
+    let inet = |address: SocketAddr| Endpoint::from((address.ip().to_canonical(), address.port()));
+    let (local, remote) = if header.ip_version() == 0 {
+        (Endpoint::Unix(inode), (peer != 0).then_some(Endpoint::Unix(peer)))
+    } else {
+        (inet(header.source()?), Some(header.destination()?).filter(|to| to.port() != 0).map(inet))
+    };
+    Ok(KernelSocket {
+        socket: Socket {
+            time_ns: header.time_ns(),
+            netns: u64::from(header.netns()),
+            cookie: header.cookie(),
+            local,
+            remote: remote.filter(|_| !listens),
+            listens,
+            owner: header.owner(),
+            path: unix_path(path),
+        },
+        inode,
+        comm: name(&body[COMM..COMM + COMM_LEN]),
+    })
+}
+
+/// The name of a Unix socket (unix(7)) as it is written: a path up to its NUL; an abstract one with `@` for the NUL that it
+/// begins with, and for those in it.
+fn unix_path(bytes: &[u8]) -> String {
+    match bytes {
+        [0, ..] => text(bytes).replace('\0', "@"),
+        _ => name(bytes),
+    }
+}
+
+/// Text up to the first NUL.
+fn name(bytes: &[u8]) -> String {
+    text(bytes.split(|b| *b == 0).next().unwrap_or_default())
 }
 
 /// Splits NUL-terminated arguments. Also what `/proc/PID/cmdline` holds.
@@ -168,6 +234,14 @@ impl<'a> Fields<'a> {
         self.bytes(std::mem::offset_of!(Header, dst))
     }
 
+    fn source(&self) -> Result<SocketAddr, DecodeError> {
+        Ok(SocketAddr::new(self.address(self.src())?, self.src_port()))
+    }
+
+    fn destination(&self) -> Result<SocketAddr, DecodeError> {
+        Ok(SocketAddr::new(self.address(self.dst())?, self.dst_port()))
+    }
+
     fn owner(&self) -> Option<ProcessId> {
         (self.owner_pid() != 0).then(|| ProcessId { pid: self.owner_pid(), start_ns: self.owner_start_ns() })
     }
@@ -189,6 +263,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::PATH_LEN;
 
     /// Bytes of a valid segment record of 4 payload bytes, to be damaged.
     fn record() -> Vec<u8> {
@@ -259,6 +334,53 @@ mod tests {
             args: vec!["a".into(), "b".into()],
         };
         assert_eq!(decode(&bytes), Ok(Record::Process(expected)));
+    }
+
+    /// A socket record of process 42, `ends` as version, own port, other port.
+    fn socket(ends: (u8, u16, u16), state: u8, peer: u64, path: &[u8]) -> Vec<u8> {
+        let mut bytes = with(std::mem::offset_of!(Header, kind), &[KIND_SOCKET]);
+        bytes.resize(size_of::<SocketRecord>(), 0);
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        put(std::mem::offset_of!(Header, ip_version), &[ends.0]);
+        put(std::mem::offset_of!(Header, src_port), &ends.1.to_ne_bytes());
+        put(std::mem::offset_of!(Header, dst_port), &ends.2.to_ne_bytes());
+        put(std::mem::offset_of!(Header, len), &(path.len() as u32).to_ne_bytes());
+        put(std::mem::offset_of!(SocketRecord, socket), &5u64.to_ne_bytes());
+        put(std::mem::offset_of!(SocketRecord, peer), &peer.to_ne_bytes());
+        put(std::mem::offset_of!(SocketRecord, state), &[state]);
+        put(std::mem::offset_of!(SocketRecord, comm), b"node\0");
+        put(std::mem::offset_of!(SocketRecord, path), path);
+        bytes
+    }
+
+    #[test]
+    fn sockets() {
+        let check = |bytes: &[u8], local: &str, remote: Option<&str>, path: &str| {
+            let Ok(Record::Socket(found)) = decode(bytes) else { panic!("refused") };
+            assert_eq!((found.inode, found.comm.as_str()), (5, "node"));
+            let socket = found.socket;
+            assert_eq!(socket.owner, Some(ProcessId { pid: 42, start_ns: 9 }));
+            assert_eq!(socket.local, local.parse().unwrap());
+            assert_eq!(socket.remote, remote.map(|end| end.parse().unwrap()));
+            assert_eq!((socket.path.as_str(), socket.listens), (path, bytes[HEADER + 16] == STATE_LISTEN));
+        };
+        check(&socket((4, 80, 9), 1, 0, b""), "127.0.0.1:80", Some("127.0.0.2:9"), "");
+        check(&socket((4, 80, 0), STATE_LISTEN, 0, b""), "127.0.0.1:80", None, "");
+        check(&socket((0, 0, 0), 1, 6, b"/run/a\0"), "unix:5", Some("unix:6"), "/run/a");
+        check(&socket((0, 0, 0), STATE_LISTEN, 0, b"\0a\0b"), "unix:5", None, "@a@b");
+        let mut mapped = socket((6, 80, 9), 1, 0, b"");
+        let v6 = |last| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last];
+        mapped[64..80].copy_from_slice(&v6(1));
+        mapped[80..96].copy_from_slice(&v6(2));
+        check(&mapped, "10.0.0.1:80", Some("10.0.0.2:9"), "");
+
+        let refused = |bytes: &[u8], expected| assert_eq!(decode(bytes), Err(expected));
+        let whole = socket((4, 80, 9), 1, 0, b"");
+        refused(&whole[..whole.len() - 1], DecodeError::TooShort);
+        refused(&socket((5, 80, 9), 1, 0, b""), DecodeError::Unknown("IP version", 5));
+        let mut too_long = whole;
+        too_long[std::mem::offset_of!(Header, len)] = PATH_LEN as u8 + 1;
+        refused(&too_long, DecodeError::Contradiction);
     }
 
     #[test]
