@@ -63,6 +63,18 @@ pub fn pitot_ingress(ctx: SkBuffContext) -> i32 {
     ALLOW
 }
 
+/// For benchmarks: what a program costs that does nothing.
+#[cgroup_skb]
+pub fn pitot_empty_egress(_: SkBuffContext) -> i32 {
+    ALLOW
+}
+
+/// See [`pitot_empty_egress`].
+#[cgroup_skb]
+pub fn pitot_empty_ingress(_: SkBuffContext) -> i32 {
+    ALLOW
+}
+
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     // Never reached: the verifier refuses a program that could.

@@ -28,11 +28,14 @@ mod clock;
 mod error;
 mod live;
 mod load;
+pub mod measure;
 mod own;
 pub mod preflight;
 pub mod privileges;
 mod proc;
+mod programs;
 mod ring;
 
 pub use error::Error;
 pub use live::{Live, Options, StopHandle};
+pub use programs::ProgramStats;

@@ -15,6 +15,9 @@ use crate::{Error, load, preflight};
 /// How long [`Live`] waits for events before it says that there are none.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// The smallest ring buffer that holds a few of the largest records.
+pub(crate) const MIN_RING_BYTES: u32 = 1 << 16;
+
 /// How to capture.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -29,6 +32,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { ring_bytes: 16 << 20, btf: preflight::BTF.into(), drop_privileges: false }
+    }
+}
+
+impl Options {
+    pub(crate) fn ring_bytes(&self) -> u32 {
+        self.ring_bytes.clamp(MIN_RING_BYTES, 1 << 30).next_power_of_two()
     }
 }
 
@@ -61,8 +70,7 @@ impl Live {
     /// # Errors
     /// See [`Error`]; nothing stays attached.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let ring_bytes = options.ring_bytes.clamp(1 << 16, 1 << 30).next_power_of_two();
-        let ebpf = load::attach(ring_bytes, &options.btf)?;
+        let ebpf = load::attach(options)?;
         let stop = StopHandle(Arc::new(AtomicBool::new(false)));
         let (sender, batches) = mpsc::sync_channel(MAX_BATCHES);
         if options.drop_privileges {

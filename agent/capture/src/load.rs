@@ -7,7 +7,8 @@ use aya::{Ebpf, EbpfLoader};
 use log::debug;
 use rustix::system::uname;
 
-use crate::{Error, btf, cgroup, privileges};
+use crate::live::MIN_RING_BYTES;
+use crate::{Error, Options, btf, cgroup, privileges};
 
 /// Whether this agent was built with the kernel part.
 pub(crate) const BUILT: bool = cfg!(pitot_ebpf);
@@ -26,17 +27,40 @@ const CHUNKS_NEW: u32 = 32;
 const SYN_ACK_AT_EGRESS: (u32, u32) = (6, 12);
 
 /// The programs, and where each is attached.
-const PROGRAMS: [(&str, CgroupSkbAttachType); 2] =
+const PROGRAMS: Attachments =
     [("pitot_egress", CgroupSkbAttachType::Egress), ("pitot_ingress", CgroupSkbAttachType::Ingress)];
+
+/// What benchmarks attach in their place: programs that do nothing.
+const EMPTY: Attachments = [
+    ("pitot_empty_egress", CgroupSkbAttachType::Egress),
+    ("pitot_empty_ingress", CgroupSkbAttachType::Ingress),
+];
+
+type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 
 /// Loads the object for this kernel and attaches every program. Dropping the result detaches them.
 ///
 /// # Errors
 /// See [`Error`].
-pub(crate) fn attach(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
-    let mut ebpf = load(ring_bytes, btf)?;
+pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
+    let mut ebpf = load(options.ring_bytes(), &options.btf)?;
+    attach_all(&mut ebpf, PROGRAMS)?;
+    Ok(ebpf)
+}
+
+/// Attaches programs that do nothing, for benchmarks.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn attach_empty(options: &Options) -> Result<Ebpf, Error> {
+    let mut ebpf = load(MIN_RING_BYTES, &options.btf)?;
+    attach_all(&mut ebpf, EMPTY)?;
+    Ok(ebpf)
+}
+
+fn attach_all(ebpf: &mut Ebpf, programs: Attachments) -> Result<(), Error> {
     let root = cgroup::open()?;
-    for (name, kind) in PROGRAMS {
+    for (name, kind) in programs {
         let program: &mut CgroupSkb = ebpf
             .program_mut(name)
             .ok_or(Error::Missing(name))?
@@ -47,7 +71,7 @@ pub(crate) fn attach(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
         program.attach(&root, kind, CgroupAttachMode::Single).map_err(|source| refused(name, source))?;
         debug!("{name} is attached");
     }
-    Ok(ebpf)
+    Ok(())
 }
 
 fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
