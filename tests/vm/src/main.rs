@@ -1,29 +1,30 @@
 //! The first process of a test guest: it makes a machine of a bare kernel, runs there what proves Pitot's kernel
 //! part, and powers the machine off.
 //!
-//! **In:** an archive that holds this program as `/init` and the agent as `/bin/pitot`, unpacked by the kernel.
-//! **Out:** one JSON object a line on the second serial port; the last one is `{"end":true}`. Without it the guest
-//! died. `cargo xtask vm` makes the archive, starts the guest and judges the lines.
+//! **In:** an archive, unpacked by the kernel, that holds this program as `/init`, the agent and the capture suite in
+//! `/bin`. **Out:** one JSON object a line on the second serial port; the last one is `{"end":true}`, and without it
+//! the guest died. `cargo xtask vm` makes the archive, starts the guest and judges the lines.
 //!
 //! ```text
 //! {"boot":{"release":"5.10.0-46-cloud-amd64","preempt":null}}
 //! {"step":"doctor","ok":true,"detail":""}
-//! {"case":"ipv4/1024/request","outcome":"exact"}
 //! {"program":{"name":"pitot_egress","verified":2931,"translated":1180,"jited":6450}}
+//! {"case":"send/writev","row":{"sent":24,"exact":24,"declared":0,"lost":0,"missing":0,"wrong":0},"ok":true}
 //! {"end":true}
 //! ```
 #![forbid(unsafe_code)]
 
-mod exchange;
 mod machine;
 mod programs;
 mod recording;
 mod report;
+mod suite;
 
 use std::process::{Command, ExitCode};
 
 use serde_json::json;
 
+use recording::Recording;
 use report::Report;
 
 /// The agent, as `cargo xtask vm` puts it into the archive.
@@ -49,9 +50,21 @@ fn run(report: &mut Report, prepared: Vec<String>) {
     }
     report.line(&json!({"boot": {"release": machine::release(), "preempt": machine::preemption()}}));
     report.step("doctor", &doctor());
-    let recorded = exchange::run(report);
-    report.step("record", &recorded);
+    let loaded = load(report);
+    report.step("load", &loaded);
+    let run = suite::run(report);
+    report.step("capture suite", &run);
     report.line(&json!({"end": true}));
+}
+
+/// Starts the agent, says what loading it cost, and ends it.
+fn load(report: &mut Report) -> Result<(), String> {
+    let recording = Recording::start()?;
+    report.line(&json!({"loading_ms": recording.loading.as_millis() as u64}));
+    for program in programs::of_the_agent()? {
+        report.line(&json!({"program": program}));
+    }
+    recording.stop()
 }
 
 /// The agent must find everything it needs, but for a collector.

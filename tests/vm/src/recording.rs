@@ -1,16 +1,12 @@
-//! The agent, recording messages.
+//! The agent, recording what nobody looks at: its programs are loaded meanwhile.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
 use crate::AGENT;
-
-const FILE: &str = "/tmp/recorded";
 
 /// `pitot record` in progress.
 pub(crate) struct Recording {
@@ -21,13 +17,17 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// What it said, when it ends before.
     pub(crate) fn start() -> Result<Self, String> {
         let started = Instant::now();
         let mut child = Command::new(AGENT)
-            .args(["record", "--format", "messages", "--output", FILE])
+            .args(["record", "--output", "/tmp/recorded"])
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| format!("{AGENT}: {e}"))?;
         let mut stderr = BufReader::new(child.stderr.take().ok_or("no stderr")?);
         let mut said = String::new();
         while !said.lines().any(|line| line == "ready") {
@@ -38,16 +38,15 @@ impl Recording {
         Ok(Self { child, stderr, loading: started.elapsed() })
     }
 
-    /// Its messages, and what it said at the end.
-    pub(crate) fn stop(mut self) -> Result<(Vec<Value>, String), String> {
+    /// Ends it as a user would.
+    ///
+    /// # Errors
+    /// What it said, when it does not end well.
+    pub(crate) fn stop(mut self) -> Result<(), String> {
         kill_process(Pid::from_child(&self.child), Signal::INT).map_err(|e| e.to_string())?;
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).map_err(|e| e.to_string())?;
         let status = self.child.wait().map_err(|e| e.to_string())?;
-        if !status.success() {
-            return Err(format!("{status}: {said}"));
-        }
-        let text = fs::read_to_string(FILE).map_err(|e| e.to_string())?;
-        Ok((text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(), said))
+        if status.success() { Ok(()) } else { Err(format!("{status}: {said}")) }
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Step {
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) outcome: Outcome,
+    /// What is wrong, in the suite's words.
+    pub(super) complaints: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -117,7 +119,8 @@ fn read(report: &str) -> Said {
             let ok = line["ok"] == true;
             said.steps.push(Step { name: text(&line["step"]), ok, detail: text(&line["detail"]) });
         } else if line.get("case").is_some() {
-            said.cases.push(Case { name: text(&line["case"]), outcome: outcome(&line) });
+            let complaints = line["complaints"].as_array().into_iter().flatten().map(text).collect();
+            said.cases.push(Case { name: text(&line["case"]), outcome: outcome(&line), complaints });
         } else if let Some(program) = line.get("program") {
             said.programs.extend(read_program(program));
         } else if let Some(loading) = line.get("loading_ms") {
@@ -136,7 +139,7 @@ fn outcome(line: &Value) -> Outcome {
     if let Some(reason) = line["failed"].as_str() {
         return Outcome::Failed(reason.to_owned());
     }
-    let count = |name: &str| line[name].as_u64();
+    let count = |name: &str| line["row"][name].as_u64();
     let counts = || {
         Some(Counts {
             sent: count("sent")?,
@@ -179,9 +182,10 @@ mod tests {
             "{\"step\":\"doctor\",\"ok\":false,\"detail\":\"no BTF\"}\n",
             "{\"loading_ms\":12}\n",
             "{\"program\":{\"name\":\"p\",\"verified\":null,\"translated\":3,\"jited\":4}}\n",
-            "{\"case\":\"a/b\",\"sent\":2,\"exact\":1,\"declared\":1,\"lost\":0,\"missing\":0,\"wrong\":0}\n",
+            "{\"case\":\"a/b\",\"row\":{\"sent\":2,\"exact\":1,\"declared\":1,\"lost\":0,\"missing\":0,\"wrong\":0},",
+            "\"complaints\":[\"x\"]}\n",
             "{\"case\":\"a/c\",\"skipped\":\"no io_uring\"}\n",
-            "{\"case\":\"a/d\",\"sent\":2}\n",
+            "{\"case\":\"a/d\",\"row\":{\"sent\":2}}\n",
             "{\"end\":true}\n{\"cut",
         ));
         assert_eq!((said.release.as_str(), said.preemption.as_deref()), ("6.1.0", Some("full")));
@@ -189,7 +193,7 @@ mod tests {
         let program = Program { name: "p".into(), verified: None, translated: 3, jited: 4 };
         assert_eq!((said.loading_ms, said.programs.as_slice()), (Some(12), [program].as_slice()));
         let counts = Counts { sent: 2, exact: 1, declared: 1, ..Counts::default() };
-        assert_eq!(said.cases[0].outcome, Outcome::Counted(counts));
+        assert_eq!((&said.cases[0].outcome, said.cases[0].complaints.len()), (&Outcome::Counted(counts), 1));
         assert_eq!(said.cases[1].outcome, Outcome::Skipped("no io_uring".into()));
         assert!(matches!(said.cases[2].outcome, Outcome::Failed(_)));
         assert!(said.ended);

@@ -105,14 +105,19 @@ fn obstacle() -> Option<String> {
 }
 
 /// The programs that go into a guest: where in it, and where here.
-fn build() -> Result<[(&'static str, PathBuf); 2]> {
+fn build() -> Result<[(&'static str, PathBuf); 3]> {
     setup::ensure(&[Purpose::Build])?;
     // One by one: each as the other verbs build it, so that none is built twice.
-    for package in ["pitot", "pitot-guest"] {
+    for package in ["pitot", "pitot-guest", "pitot-capture-suite"] {
         process::run(&mut process::cargo(&["build", "--release", "-p", package]))?;
     }
     let built = |name: &str| process::target_dir().join("release").join(name);
-    Ok([("init", built("pitot-guest")), ("bin/pitot", built("pitot"))])
+    let suite = "pitot-capture-suite";
+    Ok([
+        ("init", built("pitot-guest")),
+        ("bin/pitot", built("pitot")),
+        ("bin/pitot-capture-suite", built(suite)),
+    ])
 }
 
 fn start(guest: &Guest, kernel: &Kernel, programs: &[(&str, PathBuf)], filter: &[String]) -> Result<Said> {
@@ -178,12 +183,13 @@ enum Verdict {
     Skipped(String),
 }
 
-/// Silently wrong and silently missing are what must never be; what was declared or counted as lost is honest.
+/// Silently wrong and silently missing are what must never be, and a ledger that does not add up, which the suite
+/// complains of; what was declared or counted as lost is honest.
 fn verdict(case: &Case) -> Verdict {
     match &case.outcome {
         Outcome::Counted(counts) if counts.sent == 0 => Verdict::Failed("nothing was sent".into()),
-        Outcome::Counted(counts) if counts.missing + counts.wrong > 0 => {
-            Verdict::Failed(format!("{counts:?}"))
+        Outcome::Counted(counts) if counts.missing + counts.wrong > 0 || !case.complaints.is_empty() => {
+            Verdict::Failed(format!("{counts:?} {}", case.complaints.join("; ")))
         }
         Outcome::Counted(_) => Verdict::Passed,
         Outcome::Skipped(why) => Verdict::Skipped(why.clone()),
@@ -197,7 +203,7 @@ mod tests {
     use super::*;
 
     fn case(outcome: Outcome) -> Case {
-        Case { name: "a/b".into(), outcome }
+        Case { name: "a/b".into(), outcome, complaints: Vec::new() }
     }
 
     #[test]
@@ -212,6 +218,11 @@ mod tests {
         check(Counts { exact: 2, missing: 1, ..sent }, false);
         check(Counts { exact: 2, wrong: 1, ..sent }, false);
         check(Counts::default(), false);
+        let complained = Case {
+            complaints: vec!["pending".into()],
+            ..case(Outcome::Counted(Counts { exact: 3, ..sent }))
+        };
+        assert_ne!(verdict(&complained), Verdict::Passed);
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn says_what_is_not_exact_and_what_was_skipped() {
         let counts = Counts { sent: 2, exact: 1, declared: 1, ..Counts::default() };
-        let case = |name: &str, outcome| Case { name: name.into(), outcome };
+        let case = |name: &str, outcome| Case { name: name.into(), outcome, complaints: Vec::new() };
         let cases = vec![
             case("a/exact", Outcome::Counted(Counts { sent: 3, exact: 3, ..Counts::default() })),
             case("a/declared", Outcome::Counted(counts)),
