@@ -8,8 +8,11 @@ use std::path::Path;
 
 use crate::Error;
 
-/// What the kernel part reads: the global that holds its offset, and the member.
-const MEMBERS: [(&str, &str); 12] = [
+/// A member that the kernel part reads: the global that holds its offset, and its path.
+pub(crate) type Member = (&'static str, &'static str);
+
+/// What the programs on packets read.
+const MEMBERS: [Member; 12] = [
     ("OFF_SKB_SK", "sk_buff.sk"),
     ("OFF_SOCK_OWNED", "sock.sk_lock.owned"),
     ("OFF_SOCK_NET", "sock.__sk_common.skc_net.net"),
@@ -32,13 +35,17 @@ const MAX_DEPTH: u32 = 16;
 /// # Errors
 /// When the file can't be read, is damaged, or lacks a member.
 pub(crate) fn offsets(path: &Path) -> Result<Vec<(&'static str, u32)>, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Btf { path: path.into(), source })?;
-    let btf =
-        Btf::parse(&bytes).map_err(|Damaged(offset)| Error::BtfDamaged { path: path.into(), offset })?;
-    MEMBERS
-        .iter()
-        .map(|&(global, member)| Ok((global, btf.offset(member).ok_or(Error::BtfMember(member))?)))
-        .collect()
+    let bytes = read(path)?;
+    let btf = Btf::of(path, &bytes)?;
+    btf.offsets(&MEMBERS)
+}
+
+/// The file's bytes, for [`Btf::of`].
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Btf { path: path.into(), source })
 }
 
 /// Byte offset near which the file is not BTF.
@@ -76,7 +83,8 @@ struct Type {
     referred: u32,
 }
 
-struct Btf<'a> {
+/// Type information, parsed once for all that is looked up in it.
+pub(crate) struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
     /// Place of each type by its number minus one; type 0 is void.
@@ -84,6 +92,24 @@ struct Btf<'a> {
 }
 
 impl<'a> Btf<'a> {
+    /// `bytes` of the file at `path`.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub(crate) fn of(path: &Path, bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::parse(bytes).map_err(|Damaged(offset)| Error::BtfDamaged { path: path.into(), offset })
+    }
+
+    /// The offset, in bytes, of every one of `members`, with the name of its global.
+    ///
+    /// # Errors
+    /// [`Error::BtfMember`], of the first that this kernel does not have.
+    pub(crate) fn offsets(&self, members: &[Member]) -> Result<Vec<(&'static str, u32)>, Error> {
+        let find =
+            |&(global, member): &Member| Ok((global, self.offset(member).ok_or(Error::BtfMember(member))?));
+        members.iter().map(find).collect()
+    }
+
     fn parse(bytes: &'a [u8]) -> Result<Self, Damaged> {
         const MAGIC: u32 = 0xeb9f;
         let field = |at| word(bytes, at).ok_or(Damaged(at));

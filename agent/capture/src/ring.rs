@@ -9,7 +9,7 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use log::{debug, warn};
 use pitot_common::abi::Loss;
-use pitot_common::user::decode::{KernelProcess, Record, decode};
+use pitot_common::user::decode::{KernelProcess, KernelSocket, Record, decode};
 use pitot_common::user::{CaptureEvent, Lost, ProcessId, Segment};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -163,6 +163,7 @@ impl Events {
         match decode(record) {
             Ok(Record::Segment(segment)) => self.segment(segment),
             Ok(Record::Process(process)) => self.process(process),
+            Ok(Record::Socket(found)) => self.socket(found),
             Err(error) => {
                 debug!("{error}");
                 self.refused += 1;
@@ -191,6 +192,15 @@ impl Events {
         if self.processes.insert(process.id) {
             self.batch.push(CaptureEvent::Process(Arc::new(proc::complete(process))));
         }
+    }
+
+    fn socket(&mut self, found: KernelSocket) {
+        let KernelSocket { mut socket, comm, .. } = found;
+        if let Some(id) = socket.owner {
+            self.process(KernelProcess { id, comm, args: Vec::new() });
+        }
+        socket.time_ns = self.clock.unix_ns(socket.time_ns);
+        self.batch.push(CaptureEvent::Socket(Arc::new(socket)));
     }
 
     /// A tick at each full second up to `now`, however long nothing happened: one after a pause of many.
