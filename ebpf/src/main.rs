@@ -12,10 +12,14 @@
 
 mod emit;
 mod globals;
+mod inventory;
 mod local_peer;
 mod maps;
 mod owner;
 mod packet;
+mod skb;
+mod sock;
+mod unix;
 
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;

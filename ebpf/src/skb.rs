@@ -1,0 +1,242 @@
+//! A socket buffer's payload in kernel memory: its linear part, and its page fragments.
+//!
+//! Programs that are given a `struct sk_buff` by pointer have no helper for it (`bpf_skb_load_bytes` takes a packet
+//! program's context). A fragment names its page by the address of the `struct page`; where that page lies in the
+//! kernel's own mapping of memory is one constant away, which user space finds at start ([`PAGE_SHIFTED`],
+//! [`PAGE_BASE`]) or, where it can't, leaves zero: then fragments are declared as not captured.
+
+use core::ptr::addr_of_mut;
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::Array;
+use pitot_common::abi::{LARGE, Loss, MEDIUM, SMALL, SegmentRecord};
+
+use crate::emit::{Facts, Part, bounded, wakeup, write_header};
+use crate::maps::{RECORDS, count};
+use crate::owner::kernel;
+
+/// `sk_buff.len`, bytes. This and the other offsets are those of the running kernel (BTF).
+#[unsafe(no_mangle)]
+static OFF_SKB_LEN: Global<u32> = Global::new(0);
+/// `sk_buff.data_len`
+#[unsafe(no_mangle)]
+static OFF_SKB_DATA_LEN: Global<u32> = Global::new(0);
+/// `sk_buff.head`
+#[unsafe(no_mangle)]
+static OFF_SKB_HEAD: Global<u32> = Global::new(0);
+/// `sk_buff.data`
+#[unsafe(no_mangle)]
+static OFF_SKB_DATA: Global<u32> = Global::new(0);
+/// `sk_buff.end`
+#[unsafe(no_mangle)]
+static OFF_SKB_END: Global<u32> = Global::new(0);
+/// `skb_shared_info.nr_frags`
+#[unsafe(no_mangle)]
+static OFF_SHARED_NR_FRAGS: Global<u32> = Global::new(0);
+/// `skb_shared_info.frags`
+#[unsafe(no_mangle)]
+static OFF_SHARED_FRAGS: Global<u32> = Global::new(0);
+/// `skb_frag.netmem`, `bio_vec.bv_page` before 6.10.
+#[unsafe(no_mangle)]
+static OFF_FRAG_PAGE: Global<u32> = Global::new(0);
+/// `skb_frag.len`, `bio_vec.bv_len`.
+#[unsafe(no_mangle)]
+static OFF_FRAG_LEN: Global<u32> = Global::new(0);
+/// `skb_frag.offset`, `bio_vec.bv_offset`.
+#[unsafe(no_mangle)]
+static OFF_FRAG_OFFSET: Global<u32> = Global::new(0);
+/// The size of one fragment.
+#[unsafe(no_mangle)]
+static FRAG_SIZE: Global<u32> = Global::new(16);
+/// How many records one buffer may give. A stream socket's buffer has at most 17 fragments (unless the kernel was built with
+/// more) and, without splicing of huge pages, is below 48 KiB.
+#[unsafe(no_mangle)]
+static MAX_PIECES: Global<u32> = Global::new(24);
+
+/// Where pages lie: [page size / size of `struct page` as a shift, constant to add, 1 if known].
+#[map]
+static PAGES: Array<u64> = Array::with_max_entries(3, 0);
+
+/// A socket buffer.
+pub(crate) struct Buffer {
+    pub(crate) len: u32,
+    /// Bytes in its linear part.
+    linear: u32,
+    data: u64,
+    shared: u64,
+}
+
+/// A run of payload at an address; 0 where that can't be told.
+struct Run {
+    at: u64,
+    len: u32,
+}
+
+/// A fragment as it stands.
+pub(crate) struct Fragment {
+    pub(crate) page: u64,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+impl Buffer {
+    #[inline(always)]
+    pub(crate) fn open(skb: u64) -> Option<Self> {
+        let len = kernel::<u32>(skb, OFF_SKB_LEN.load())?;
+        let beyond = kernel::<u32>(skb, OFF_SKB_DATA_LEN.load())?;
+        let head = kernel::<u64>(skb, OFF_SKB_HEAD.load())?;
+        let end = kernel::<u32>(skb, OFF_SKB_END.load())?;
+        let data = kernel(skb, OFF_SKB_DATA.load())?;
+        Some(Self { len, linear: len - beyond, data, shared: head + u64::from(end) })
+    }
+
+    /// Where the linear part lies.
+    #[inline(always)]
+    pub(crate) fn data(&self) -> u64 {
+        self.data
+    }
+
+    /// Fragment `i`, if there are as many.
+    #[inline(always)]
+    pub(crate) fn fragment(&self, i: u32) -> Option<Fragment> {
+        if i >= u32::from(kernel::<u8>(self.shared, OFF_SHARED_NR_FRAGS.load())?) {
+            return None;
+        }
+        let at = self.shared + u64::from(OFF_SHARED_FRAGS.load()) + u64::from(i * FRAG_SIZE.load());
+        Some(Fragment {
+            page: kernel(at, OFF_FRAG_PAGE.load())?,
+            offset: kernel(at, OFF_FRAG_OFFSET.load())?,
+            len: kernel(at, OFF_FRAG_LEN.load())?,
+        })
+    }
+
+    /// Run `i`: the linear part, then each fragment.
+    #[inline(always)]
+    fn run(&self, i: u32) -> Option<Run> {
+        if i == 0 {
+            return Some(Run { at: self.data, len: self.linear });
+        }
+        let fragment = self.fragment(i - 1)?;
+        Some(Run { at: address(&fragment), len: fragment.len })
+    }
+}
+
+/// Where a fragment lies in the kernel's mapping; 0 where that is not known.
+#[inline(always)]
+fn address(fragment: &Fragment) -> u64 {
+    let value = |i| PAGES.get(i).copied().unwrap_or(0);
+    // An odd page is no page but a device's memory.
+    if value(2) == 0 || fragment.page & 1 != 0 {
+        return 0;
+    }
+    (fragment.page << (value(0) & 63)).wrapping_add(value(1)).wrapping_add(u64::from(fragment.offset))
+}
+
+/// Emits the payload of `buffer` from `done` on; `facts` speaks of that part. False, and the rest counted, if the ring had no room.
+#[inline(always)]
+pub(crate) fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32) -> bool {
+    let total = facts.packet.total;
+    let mut next_run = 0;
+    let mut run = Run { at: 0, len: 0 };
+    let mut skip = done;
+    let mut offset = 0;
+    for _ in 0..MAX_PIECES.load() {
+        if run.len == 0 {
+            let Some(found) = buffer.run(next_run) else { break };
+            run = found;
+            next_run += 1;
+        }
+        let skipped = skip.min(run.len);
+        skip -= skipped;
+        run = advanced(run, skipped);
+        let len = run.len.min(LARGE as u32).min(total - offset);
+        if len == 0 {
+            continue;
+        }
+        if !piece(facts, run.at, Part { offset, len, short: 0, reason: 0 }) {
+            count(Loss::RingFull, total - offset);
+            return false;
+        }
+        run = advanced(run, len);
+        offset += len;
+    }
+    if offset < total {
+        count(Loss::PacketTooLarge, total - offset);
+        return missing(facts, offset, total - offset, Loss::PacketTooLarge);
+    }
+    true
+}
+
+#[inline(always)]
+fn advanced(run: Run, by: u32) -> Run {
+    Run { at: if run.at == 0 { 0 } else { run.at + u64::from(by) }, len: run.len - by }
+}
+
+/// Emits one piece of at most [`LARGE`] bytes.
+#[inline(always)]
+fn piece(facts: &Facts<'_>, at: u64, part: Part) -> bool {
+    let outcome = if at == 0 {
+        Outcome::Unreadable
+    } else if part.len <= SMALL as u32 {
+        copied::<SMALL>(facts, at, part)
+    } else if part.len <= MEDIUM as u32 {
+        copied::<MEDIUM>(facts, at, part)
+    } else {
+        copied::<LARGE>(facts, at, part)
+    };
+    match outcome {
+        Outcome::Sent => true,
+        Outcome::NoRoom => false,
+        Outcome::Unreadable => {
+            count(Loss::Unreadable, part.len);
+            missing(facts, part.offset, part.len, Loss::Unreadable)
+        }
+    }
+}
+
+enum Outcome {
+    Sent,
+    NoRoom,
+    Unreadable,
+}
+
+#[inline(always)]
+fn copied<const N: usize>(facts: &Facts<'_>, at: u64, part: Part) -> Outcome {
+    let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
+        return Outcome::NoRoom;
+    };
+    let record_ptr = record.as_mut_ptr();
+    // SAFETY: points into the reservation, which is as large as the record.
+    let (header, payload) =
+        unsafe { (addr_of_mut!((*record_ptr).header), addr_of_mut!((*record_ptr).payload)) };
+    write_header(header, facts, part);
+    let len = bounded::<N>(part.len);
+    // SAFETY: `len` is at most N, the size of `payload`; the helper checks the address it reads.
+    if unsafe { bpf_probe_read_kernel(payload.cast(), len, at as *const _) } != 0 {
+        record.discard(u64::from(BPF_RB_NO_WAKEUP));
+        return Outcome::Unreadable;
+    }
+    record.submit(wakeup());
+    Outcome::Sent
+}
+
+/// Says that `len` bytes at `offset` are not captured.
+#[inline(always)]
+fn missing(facts: &Facts<'_>, offset: u32, len: u32, reason: Loss) -> bool {
+    control(facts, Part { offset, len: 0, short: len, reason: reason as u8 })
+}
+
+/// Emits a record without payload.
+#[inline(always)]
+pub(crate) fn control(facts: &Facts<'_>, part: Part) -> bool {
+    let Some(mut record) = RECORDS.reserve::<SegmentRecord<0>>(0) else {
+        return false;
+    };
+    // SAFETY: points into the reservation.
+    write_header(unsafe { addr_of_mut!((*record.as_mut_ptr()).header) }, facts, part);
+    record.submit(wakeup());
+    true
+}

@@ -1,0 +1,418 @@
+//! The lane of Unix stream sockets: what their readers take off the receive queue.
+//!
+//! A sender's call, whichever it is, puts socket buffers into the receiver's queue, and the receiver takes them off in order, under
+//! a lock: so the position of each is the count of bytes before it. Two programs see a buffer, both
+//! run by the receiver: at its first byte (`skb_copy_datagram_iovec`; not when it is spliced, maybe more than
+//! once, and when it is only peeked at), and when it has been read whole (`consume_skb`). The first that comes captures it all.
+
+use core::ptr::{addr_of_mut, write_volatile};
+
+use aya_ebpf::Global;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_ktime_get_ns};
+use aya_ebpf::macros::{map, raw_tracepoint};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap};
+use aya_ebpf::programs::RawTracePointContext;
+use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, PATH_LEN, SocketRecord};
+
+use crate::emit::{Facts, Part, process, wakeup};
+use crate::globals::{OFF_NET_INUM, OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
+use crate::maps::{RECORDS, count};
+use crate::owner::{NOBODY, Owner, Socket, kernel, owner_of};
+use crate::packet::{FIN, Packet, RST, SYN};
+use crate::skb::{self, Buffer};
+use crate::sock::{AF_UNIX, OFF_UNIX_PEER, family, inode, is_stream, name, netns};
+
+/// `sk_buff.prev`, bytes. This and the other offsets are those of the running kernel (BTF).
+#[unsafe(no_mangle)]
+static OFF_SKB_PREV: Global<u32> = Global::new(0);
+/// `sk_buff.cb`, at which a Unix socket's buffer keeps the sender's `struct pid`.
+#[unsafe(no_mangle)]
+static OFF_SKB_CB: Global<u32> = Global::new(0);
+/// `sock.sk_shutdown`
+#[unsafe(no_mangle)]
+static OFF_SOCK_SHUTDOWN: Global<u32> = Global::new(0);
+/// `sock.sk_receive_queue`
+#[unsafe(no_mangle)]
+static OFF_SOCK_QUEUE: Global<u32> = Global::new(0);
+/// `sock.sk_peer_pid`
+#[unsafe(no_mangle)]
+static OFF_SOCK_PEER_PID: Global<u32> = Global::new(0);
+/// `pid.tasks`
+#[unsafe(no_mangle)]
+static OFF_PID_TASKS: Global<u32> = Global::new(0);
+/// `task_struct.pid_links`
+#[unsafe(no_mangle)]
+static OFF_TASK_PID_LINKS: Global<u32> = Global::new(0);
+
+/// `RCV_SHUTDOWN`: nothing more will be put into this socket's queue.
+const NO_MORE_TO_READ: u8 = 1;
+/// `SHUTDOWN_MASK`: the socket was closed, or shut down both ways.
+const CLOSED: u8 = 3;
+/// Index of `PIDTYPE_TGID`, and the size of the list heads and links that it selects.
+const TGID: u64 = 1;
+const LIST_HEAD: u64 = 8;
+const LIST_LINK: u64 = 16;
+/// What tells a Unix socket's number from the cookie of an internet socket.
+const UNIX_COOKIE: u64 = 1 << 63;
+
+/// A socket that receives.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Receiver {
+    sk: u64,
+    inode: u64,
+}
+
+/// What was captured of what a socket receives.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Stream {
+    /// Bytes so far, captured or counted as lost.
+    position: u64,
+    /// The buffer at the head of the queue, if any of it was captured,
+    buffer: u64,
+    /// and how much: it may grow.
+    done: u32,
+    /// Left out: one of the ends is the agent.
+    own: u32,
+    /// Inode of the sender.
+    sender: u64,
+    netns: u64,
+}
+
+/// Every socket that was seen to receive, until it has ended: user space removes those that are closed.
+#[map]
+static UNIX_STREAMS: HashMap<Receiver, Stream> = HashMap::with_max_entries(32 * 1024, 0);
+
+/// A sender's `struct sock` to that of its receiver: a sender that has closed does not know it any more.
+#[map]
+static UNIX_PEERS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32 * 1024, 0);
+
+/// What calibration looks at: [address of the linear part, page, offset, length] of the agent's own buffer.
+#[map]
+static CALIBRATION: Array<u64> = Array::with_max_entries(4, 0);
+
+/// `TP_PROTO(const struct sk_buff *skb, int len)`: bytes are about to be copied to a reader.
+#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
+pub fn pitot_unix_read(ctx: RawTracePointContext) -> i32 {
+    let skb = ctx.arg::<u64>(0);
+    if let Some(sender) = sender_of(skb)
+        && let Some(receiver) = first_in_queue(skb)
+    {
+        capture(skb, sender, receiver, false);
+    }
+    0
+}
+
+/// `TP_PROTO(struct sk_buff *skb, void *location)`: nobody needs it any more.
+#[raw_tracepoint(tracepoint = "consume_skb")]
+pub fn pitot_unix_consumed(ctx: RawTracePointContext) -> i32 {
+    let skb = ctx.arg::<u64>(0);
+    if let Some(sender) = sender_of(skb) {
+        match receiver_of(sender) {
+            Some(receiver) => capture(skb, sender, receiver, true),
+            None => count(Loss::Unreadable, 0),
+        }
+    }
+    0
+}
+
+/// `TP_PROTO(struct sock *sk, int ret, int flags)`: a reader's call returns.
+#[raw_tracepoint(tracepoint = "sock_recv_length")]
+pub fn pitot_unix_received(ctx: RawTracePointContext) -> i32 {
+    let sk = ctx.arg::<u64>(0);
+    if is_unix_stream(sk) {
+        let _ = end(sk);
+    }
+    0
+}
+
+/// Run by user space, never attached: notes where a buffer of the agent's own lies.
+#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
+pub fn pitot_calibrate(ctx: RawTracePointContext) -> i32 {
+    let skb = ctx.arg::<u64>(0);
+    if sender_of(skb).is_some() && is_own(current()) {
+        let _ = note_fragment(skb);
+    }
+    0
+}
+
+/// Run by user space, never attached: whether eight bytes at an address are those that are expected.
+#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
+pub fn pitot_peek(ctx: RawTracePointContext) -> i32 {
+    let (at, expected) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1));
+    i32::from(kernel::<u64>(at, 0) == Some(expected))
+}
+
+/// Run by user space, never attached: what has become of a receiver. Bit 0: it is open; bit 1: nothing waits in its queue
+/// and nothing more will come.
+#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
+pub fn pitot_unix_state(ctx: RawTracePointContext) -> i32 {
+    let (sk, number) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1));
+    if inode(sk) != number {
+        return 0;
+    }
+    1 | i32::from(is_at_end(sk)) << 1
+}
+
+#[inline(always)]
+fn note_fragment(skb: u64) -> Option<()> {
+    let buffer = Buffer::open(skb)?;
+    let fragment = buffer.fragment(0)?;
+    let values = [buffer.data(), fragment.page, u64::from(fragment.offset), u64::from(fragment.len)];
+    for (i, value) in (0..).zip(values) {
+        let slot = CALIBRATION.get_ptr_mut(i)?;
+        // SAFETY: points to a map value of 8 bytes.
+        unsafe { write_volatile(slot, value) }
+    }
+    Some(())
+}
+
+/// The socket that sent this buffer, if it is a Unix stream socket.
+#[inline(always)]
+fn sender_of(skb: u64) -> Option<u64> {
+    let sk = kernel::<u64>(skb, OFF_SKB_SK.load())?;
+    (sk != 0 && is_unix_stream(sk)).then_some(sk)
+}
+
+#[inline(always)]
+fn is_unix_stream(sk: u64) -> bool {
+    family(sk) == AF_UNIX && is_stream(sk)
+}
+
+/// The socket in whose queue this buffer is the first: what comes before it is then the queue itself.
+#[inline(always)]
+fn first_in_queue(skb: u64) -> Option<Receiver> {
+    let before = kernel::<u64>(skb, OFF_SKB_PREV.load())?;
+    let sk = before.wrapping_sub(u64::from(OFF_SOCK_QUEUE.load()));
+    if before == 0 || !is_unix_stream(sk) {
+        return None;
+    }
+    let inode = inode(sk);
+    (inode != 0).then_some(Receiver { sk, inode })
+}
+
+/// The socket that receives from `sender`.
+#[inline(always)]
+fn receiver_of(sender: u64) -> Option<Receiver> {
+    let mut sk = kernel::<u64>(sender, OFF_UNIX_PEER.load())?;
+    if sk == 0 {
+        let known = UNIX_PEERS.get_ptr(&sender)?;
+        // SAFETY: points to a map value of 8 bytes.
+        sk = unsafe { known.read_volatile() };
+        // As long as it is open it keeps its peer, so that nothing else can have taken its place.
+        if kernel::<u64>(sk, OFF_UNIX_PEER.load()) != Some(sender) {
+            return None;
+        }
+    }
+    let inode = inode(sk);
+    (inode != 0).then_some(Receiver { sk, inode })
+}
+
+#[inline(always)]
+fn current() -> Owner {
+    // SAFETY: takes nothing.
+    owner_of(unsafe { bpf_get_current_task() }).unwrap_or(NOBODY)
+}
+
+#[inline(always)]
+fn is_own(owner: Owner) -> bool {
+    owner.pid != 0 && owner.pid == SELF_TGID.load()
+}
+
+/// Captures what was not yet captured of a buffer.
+#[inline(always)]
+fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
+    let Some(buffer) = Buffer::open(skb) else { return };
+    // SAFETY: takes nothing.
+    let time_ns = unsafe { bpf_ktime_get_ns() };
+    let Some(stream) = stream(skb, sender, receiver, time_ns, buffer.len) else { return };
+    // SAFETY: points to a map value; readers of one socket exclude each other (`unix_sock.iolock`).
+    let stream = unsafe { &mut *stream };
+    if stream.own != 0 {
+        return;
+    }
+    let done = if stream.buffer == skb { stream.done } else { 0 };
+    if buffer.len > done {
+        let position = stream.position;
+        stream.position = position + u64::from(buffer.len - done);
+        let flags = if position == 0 { SYN } else { 0 };
+        let packet = packet(stream, receiver.inode, position, buffer.len - done, flags);
+        let socket = Socket {
+            cookie: UNIX_COOKIE | receiver.inode,
+            cgroup: 0,
+            netns: stream.netns as u32,
+            owned: false,
+        };
+        let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
+        skb::payload(&facts, &buffer, done);
+    }
+    stream.buffer = if consumed { 0 } else { skb };
+    stream.done = if consumed { 0 } else { buffer.len };
+}
+
+#[inline(always)]
+fn packet(stream: &Stream, receiver: u64, position: u64, total: u32, flags: u8) -> Packet {
+    Packet {
+        version: 0,
+        flags,
+        src_port: 0,
+        dst_port: 0,
+        // A position has 64 bits.
+        seq: position as u32,
+        ack: (position >> 32) as u32,
+        src: [stream.sender, 0],
+        dst: [receiver, 0],
+        tcp: 0,
+        payload: 0,
+        total,
+    }
+}
+
+/// What is known of the stream to `receiver`; both ends are announced when that is nothing.
+#[inline(always)]
+fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> Option<*mut Stream> {
+    if let Some(known) = UNIX_STREAMS.get_ptr_mut(&receiver) {
+        return Some(known);
+    }
+    let owner = current();
+    let other = sender_process(skb, receiver.sk);
+    let from = Receiver { sk: sender, inode: inode(sender) };
+    let own = is_own(owner) || is_own(other);
+    let netns = netns(receiver.sk);
+    let mut number = from.inode;
+    if !own {
+        process(owner, time_ns);
+        announce(receiver, from.inode, owner, netns, time_ns);
+        if UNIX_STREAMS.get_ptr(&from).is_none() && from.inode != 0 {
+            announce(from, receiver.inode, other, netns, time_ns);
+        }
+    }
+    if number == 0 {
+        number = 0;
+    }
+    let new = Stream {
+        position: 0,
+        buffer: 0,
+        done: 0,
+        own: u32::from(own),
+        sender: number,
+        netns: u64::from(netns),
+    };
+    if UNIX_STREAMS.insert(&receiver, &new, 0).is_err() {
+        count(Loss::MapFull, len);
+        return None;
+    }
+    let _ = UNIX_PEERS.insert(&sender, &receiver.sk, 0);
+    UNIX_STREAMS.get_ptr_mut(&receiver)
+}
+
+/// Whose process the sender is: what the buffer says, else who connected (or listened) at the other end. A socket that was
+/// passed on since has another.
+#[inline(always)]
+fn sender_process(skb: u64, receiver: u64) -> Owner {
+    let of_buffer = kernel::<u64>(skb, OFF_SKB_CB.load()).unwrap_or(0);
+    let pid = if of_buffer != 0 {
+        of_buffer
+    } else {
+        kernel::<u64>(receiver, OFF_SOCK_PEER_PID.load()).unwrap_or(0)
+    };
+    if pid == 0 {
+        return NOBODY;
+    }
+    let tasks = u64::from(OFF_PID_TASKS.load()) + TGID * LIST_HEAD;
+    let link = kernel::<u64>(pid + tasks, 0).unwrap_or(0);
+    if link == 0 {
+        return NOBODY;
+    }
+    let task = link - (u64::from(OFF_TASK_PID_LINKS.load()) + TGID * LIST_LINK);
+    Owner {
+        pid: kernel(task, OFF_TASK_TGID.load()).unwrap_or(0),
+        start_ns: kernel(task, OFF_TASK_START.load()).unwrap_or(0),
+        task,
+    }
+}
+
+/// Emits what is known of a socket.
+#[inline(always)]
+fn announce(socket: Receiver, peer: u64, owner: Owner, netns: u32, time_ns: u64) {
+    let Some(mut record) = RECORDS.reserve::<SocketRecord>(0) else { return };
+    let record_ptr = record.as_mut_ptr();
+    macro_rules! put {
+        ($($field:ident $(. $inner:ident)?: $value:expr),* $(,)?) => {
+            // SAFETY: points into the reservation.
+            unsafe { $(write_volatile(addr_of_mut!((*record_ptr).$field $(. $inner)?).cast(), $value);)* }
+        };
+    }
+    put! {
+        header.time_ns: time_ns,
+        header.cookie: UNIX_COOKIE | socket.inode,
+        header.owner_start_ns: owner.start_ns,
+        header.owner_pid: owner.pid,
+        header.netns: netns,
+        header.kind: KIND_SOCKET,
+        header.ip_version: 0u8,
+        header.abi: ABI_VERSION,
+        socket: socket.inode,
+        peer: peer,
+        state: 1u64,
+        comm: [0u64; 2],
+    }
+    // SAFETY: points into the reservation; `name` writes at most PATH_LEN bytes; a command name has COMM_LEN.
+    unsafe {
+        let len = name(addr_of_mut!((*record_ptr).path), socket.sk);
+        write_volatile(addr_of_mut!((*record_ptr).header.len), len);
+        if owner.task != 0 {
+            let from = (owner.task + u64::from(OFF_TASK_COMM.load())) as *const _;
+            bpf_probe_read_kernel(addr_of_mut!((*record_ptr).comm).cast(), 16, from);
+        }
+    }
+    record.submit(wakeup());
+}
+
+/// Whether a receiver has read all that it ever will.
+#[inline(always)]
+fn is_at_end(sk: u64) -> bool {
+    // In this order: what is put into the queue is there before the shutdown is.
+    let over = kernel::<u8>(sk, OFF_SOCK_SHUTDOWN.load()).unwrap_or(0) & NO_MORE_TO_READ != 0;
+    let queue = sk + u64::from(OFF_SOCK_QUEUE.load());
+    over && kernel::<u64>(queue, 0) == Some(queue)
+}
+
+/// Says that a receiver has read the end, and that its peer, if that is closed, reads no more.
+#[inline(always)]
+fn end(sk: u64) -> Option<()> {
+    if !is_at_end(sk) {
+        return None;
+    }
+    let receiver = Receiver { sk, inode: inode(sk) };
+    finish(receiver, FIN)?;
+    let peer = kernel::<u64>(sk, OFF_UNIX_PEER.load())?;
+    if kernel::<u8>(peer, OFF_SOCK_SHUTDOWN.load())? & CLOSED == CLOSED {
+        let _ = RST;
+    }
+    Some(())
+}
+
+/// Emits the end of a stream, once.
+#[inline(always)]
+fn finish(receiver: Receiver, flags: u8) -> Option<()> {
+    let stream = UNIX_STREAMS.get_ptr_mut(&receiver)?;
+    // SAFETY: points to a map value.
+    let stream = unsafe { &*stream };
+    let own = stream.own != 0;
+    let packet = packet(stream, receiver.inode, stream.position, 0, flags);
+    let socket =
+        Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32, owned: false };
+    // SAFETY: takes nothing.
+    let time_ns = unsafe { bpf_ktime_get_ns() };
+    if !own {
+        let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
+        if !skb::control(&facts, Part { offset: 0, len: 0, short: 0, reason: 0 }) {
+            return None;
+        }
+    }
+    let _ = UNIX_STREAMS.remove(&receiver);
+    Some(())
+}
