@@ -33,6 +33,10 @@ ACCEPTED = {
         **ENDPOINT,
         "image": {"repository": "registry.example/pitot", "tag": "1", "pullSecrets": [{"name": "registry"}]},
     },
+    "no databases": {
+        **ENDPOINT,
+        "config": {"capture": {"filter": {"exclude": [{"port": 5432}, {"address": "10.9.0.0/16"}]}}},
+    },
     "more learning, other headers": {
         **ENDPOINT,
         "config": {"learning": {"messages": 1000}, "redaction": {"headers": ["x-api-key"]}},
@@ -44,6 +48,7 @@ REFUSED = {
     "export without an endpoint": {},
     "an unknown key": {**ENDPOINT, "privileged": True},
     "an unknown key of the configuration": {**ENDPOINT, "config": {"learning": {"mesages": 10}}},
+    "a filter that matches everything": {**ENDPOINT, "config": {"capture": {"filter": {"exclude": [{}]}}}},
     "a value out of range": {**ENDPOINT, "config": {"learning": {"messages": 0}}},
     "an endpoint that is no URL": {"otlp": {"endpoint": "collector:4317"}},
     "a transport that is none": {"otlp": {**ENDPOINT["otlp"], "protocol": "udp"}},

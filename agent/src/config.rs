@@ -7,9 +7,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod filter;
 mod load;
 mod naming;
 
+pub use filter::{Match, Rules};
 pub use load::{load, load_text};
 pub use naming::{Naming, Rule};
 
@@ -59,11 +61,14 @@ pub struct Capture {
     #[serde(deserialize_with = "ring_size")]
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub ring_bytes: u32,
+    /// Which connections.
+    #[serde(deserialize_with = "section")]
+    pub filter: Rules,
 }
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20 }
+        Self { ring_bytes: 16 << 20, filter: Rules::default() }
     }
 }
 

@@ -21,8 +21,9 @@ mod select;
 mod wire;
 mod workers;
 
+pub use ledger::Settled;
 pub use select::Selection;
-pub use wire::Wire;
+pub use wire::{Held, Wire};
 
 use detect::Detect;
 use intake::Intake;
@@ -91,14 +92,7 @@ impl Pipeline {
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(config: &Config, workers: usize) -> anyhow::Result<Self> {
-        Self::with_selection(config, workers, Selection::default())
-    }
-
-    /// The same, of the connections that `selection` selects.
-    ///
-    /// # Errors
-    /// As [`Pipeline::new`].
-    pub fn with_selection(config: &Config, workers: usize, selection: Selection) -> anyhow::Result<Self> {
+        let selection = Selection::new(config.capture.filter.filter());
         Ok(Self { wire: Wire::new(selection, workers)?, intake: Intake::new(), detect: Detect::new(config) })
     }
 
@@ -141,11 +135,16 @@ impl Pipeline {
         self.detect.observed()
     }
 
-    /// What became of every byte and message of the source, as the contract's line of JSON.
+    /// What became of every byte and message of the source.
     #[must_use]
-    pub fn ledger_line(&self) -> String {
-        let mut ledger = self.intake.ledger().clone();
-        ledger.merge(&self.wire.ledger());
-        ledger::line(&ledger, self.wire.lost())
+    pub fn ledger(&self) -> Settled {
+        let mut settled = self.wire.ledger();
+        settled.ledger.merge(self.intake.ledger());
+        settled
+    }
+
+    /// What knows connections: what it would leave out, what it holds, what it selects.
+    pub fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 }

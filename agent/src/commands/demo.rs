@@ -12,12 +12,12 @@ use anyhow::{Context as _, anyhow};
 use pitot_findings::Finding;
 use pitot_findings::finding::State;
 
-use crate::cli::{Demo, DemoPeer, Fault, Kernel, Role, Select};
-use crate::config::{Config, Rule};
+use crate::cli::{Demo, DemoPeer, Fault, Kernel, Role};
+use crate::config::{Config, Match, Rule};
 use crate::demo_peer::{self, CLIENT, SERVER};
 use crate::exit::{Failure, Outcome};
 use crate::live::{self, Privileges};
-use crate::pipeline::{Pipeline, Selection};
+use crate::pipeline::Pipeline;
 use crate::sinks::Sinks;
 use crate::stop::Stop;
 use crate::terminal;
@@ -195,11 +195,13 @@ struct Show {
 
 impl Show {
     fn open(config: &Config, kernel: &Kernel, port: u16, json: bool) -> Result<Self, Failure> {
-        let select = Select { port: Some(port), ..Select::default() };
+        // Nobody else's traffic is looked at.
+        let mut config = config.clone();
+        config.capture.filter.include = vec![Match { port: Some(port), ..Match::default() }];
         let sinks = Sinks::default();
         Ok(Self {
-            live: live::open(config, kernel, Privileges::Keep)?,
-            pipeline: Pipeline::with_selection(config, 1, Selection::new(select))?,
+            live: live::open(&config, kernel, Privileges::Keep)?,
+            pipeline: Pipeline::new(&config, 1)?,
             // Without --json both forms are shown: this is where people see for the first time what a finding is.
             sinks: if json { sinks } else { sinks.people() }.lines("-".as_ref())?,
         })

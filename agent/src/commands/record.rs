@@ -13,8 +13,8 @@ use pitot_protocols::Message;
 use pitot_protocols::messages::Writer;
 use pitot_replay::Recorder;
 
-use crate::cli::{Record, RecordFormat};
-use crate::config::{self, Config};
+use crate::cli::{Record, RecordFormat, Select};
+use crate::config::{self, Config, Match};
 use crate::exit::Outcome;
 use crate::live::{self, Privileges};
 use crate::pipeline::{Selection, Wire};
@@ -22,11 +22,14 @@ use crate::stop::Stop;
 use crate::terminal;
 
 pub(super) fn execute(arguments: &Record) -> Outcome {
-    let config = config::load(arguments.config.file.as_deref())?;
+    let mut config = config::load(arguments.config.file.as_deref())?;
+    if let Some(asked) = asked(&arguments.select) {
+        config.capture.filter.include = vec![asked];
+    }
     let stop = Stop::on_signals()?;
     // Attached before the file is made: a machine that does not allow it costs nobody an older recording.
     let mut live = live::open(&config, &arguments.kernel, Privileges::Keep)?;
-    let mut wire = Wire::new(Selection::new(arguments.select.clone()), 1)?;
+    let mut wire = Wire::new(Selection::new(config.capture.filter.filter()), 1)?;
     let mut tape = Tape::create(arguments, &config)?;
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     terminal::plain("ready");
@@ -41,8 +44,15 @@ pub(super) fn execute(arguments: &Record) -> Outcome {
     if wire.undecided() > 0 {
         log::warn!("{} connections were not recorded: who owns their ends was not known", wire.undecided());
     }
-    terminal::plain(&wire.ledger_line());
+    terminal::plain(&wire.ledger().line());
     Ok(())
+}
+
+/// What the flags ask for, in place of the configuration's `include`.
+fn asked(select: &Select) -> Option<Match> {
+    let Select { pid, comm, port, cgroup } = select.clone();
+    let asked = Match { pid, comm, port, cgroup, ..Match::default() };
+    (asked != Match::default()).then_some(asked)
 }
 
 /// What is written, and how.

@@ -49,7 +49,7 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
     run.finish()?;
     if let Some(path) = &arguments.ledger {
         let mut out = Output::open(path)?;
-        out.line(&pipeline.ledger_line())?;
+        out.line(&pipeline.ledger().line())?;
         out.flush()?;
     }
     let closed = sinks.close();

@@ -35,7 +35,7 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
         sinks.write(&mut findings)
     })?;
     pipeline.finish(&mut findings);
-    terminal::plain(&pipeline.ledger_line());
+    terminal::plain(&pipeline.ledger().line());
     sinks.write(&mut findings)?;
     sinks.close()
 }

@@ -125,6 +125,7 @@ fn find<'t>(tree: &'t mut Value, key: &str) -> anyhow::Result<&'t mut Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Match, Rules};
 
     #[test]
     fn a_file_sets_what_it_names() {
@@ -137,6 +138,13 @@ mod tests {
         let mut config = Config::default();
         config.learning.messages = 50;
         check("learning:\n  messages: 50\n", config.clone());
+        let rule = Match { port: Some(22), address: Some("10.0.0.0/8".into()), ..Match::default() };
+        config.capture.filter.exclude = vec![rule, Match { comm: Some("sshd".into()), ..Match::default() }];
+        check(
+            "capture: {filter: {exclude: [{port: 22, address: 10.0.0.0/8}, {comm: sshd}]}}\nlearning: {messages: 50}\n",
+            config.clone(),
+        );
+        config.capture.filter = Rules::default();
         config.redaction.headers = vec!["x-api-key".into()];
         check("redaction: {headers: [x-api-key]}\nlearning: {messages: 50}\n", config);
     }
@@ -158,6 +166,19 @@ mod tests {
         );
         check("learning:\n  messages: 0\n", "p.yaml:2:13: 0 is too few, the least is 1");
         check("learning:\n  messages: many\n", "p.yaml:2:13: a whole number is expected");
+        check(
+            "capture: {filter: {include: [{prt: 1}]}}\n",
+            "p.yaml:1:31: unknown key `prt`; did you mean `port`?",
+        );
+        check(
+            "capture: {filter: {include: [{}]}}\n",
+            "p.yaml:1:29: a rule that names nothing would match everything; name a pid, comm, cgroup, namespace, port or \
+             address",
+        );
+        check(
+            "capture: {filter: {exclude: [{address: 10.0.0}]}}\n",
+            "p.yaml:1:40: `10.0.0` is not a range of addresses; write it like 10.1.0.0/16 or 2001:db8::/32",
+        );
         check("learning: 5\n", "p.yaml:1:11: a section with keys is expected");
         check("learning: {}\nlearning: {}\n", "p.yaml:2:1: key `learning` is there twice; remove one");
         check("redaction:\n  headers: [a\nlearning: {}\n", "p.yaml:3:9: illegal placement of ':' indicator");

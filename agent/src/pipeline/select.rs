@@ -1,23 +1,25 @@
-//! Which connections are recorded (`record --pid` and the like): whole ones, when either end matches.
+//! Which connections are wanted: whole ones, by the rules of the configuration or of `record`'s flags.
 //!
 //! ```text
 //!            step of a connection
 //!                    |
-//!   wrong port ---> [rejected]      nothing more is kept of it
-//!                    |
-//!                [undecided]        its steps are held until a process at one end matches,
-//!                    |              or both ends are known and none does
-//!                [selected]         all of it passes, what was held first
+//!   no rule can match it any more ---> [rejected]   counted, and refused: capture leaves it out
+//!                    |                     ^
+//!                [undecided]  -------------'        its steps are held until the process at one end decides,
+//!                    |      \                       or both ends are known
+//!                    |       `--- [not attributed]  held for too long, or ended: counted as such, and refused
+//!                [selected]                         all of it passes, what was held first
 //! ```
+//!
+//! The kernel part leaves out by itself what it can be sure of; this decides about everything, so it does not matter how
+//! much that is, and a capture file is decided about like the traffic itself.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pitot_common::user::{CaptureEvent, Process, ProcessId};
+use pitot_common::user::{CaptureEvent, Filter, FilterRule, LossReason, Process, ProcessId};
 use pitot_stream::table::{Routed, Step};
 use pitot_stream::{ConnId, Connection};
-
-use crate::cli::Select;
 
 /// Captured bytes held for one connection whose ends are not known; with more it is rejected.
 const HELD_PER_CONNECTION: usize = 1 << 20;
@@ -27,8 +29,8 @@ const HELD: usize = 32 << 20;
 /// Decides about connections, and holds what it cannot decide about yet.
 #[derive(Debug, Default)]
 pub struct Selection {
-    wanted: Select,
-    fates: HashMap<ConnId, Fate>,
+    filter: Filter,
+    known: HashMap<ConnId, Known>,
     /// Processes whose events have passed.
     passed: HashSet<ProcessId>,
     held: usize,
@@ -43,24 +45,68 @@ pub(super) struct Kept {
     pub(super) event: Option<CaptureEvent>,
 }
 
+/// A connection, and what is known of its ends.
+#[derive(Debug)]
+struct Known {
+    conn: Arc<Connection>,
+    ends: [End; 2],
+    fate: Fate,
+}
+
+#[derive(Debug, Default)]
+enum End {
+    #[default]
+    Unknown,
+    Process(Arc<Process>),
+    Remote,
+}
+
 #[derive(Debug)]
 enum Fate {
     Selected,
     Rejected,
-    Undecided { held: Vec<Kept>, bytes: usize, known: [bool; 2] },
+    Undecided { held: Vec<Kept>, bytes: usize },
+}
+
+/// What a rule, or all of them, say about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Yes,
+    No,
+    NotYet,
 }
 
 impl Selection {
-    /// Selects what the command line asks for.
+    /// Selects what `filter` lets through.
     #[must_use]
-    pub fn new(wanted: Select) -> Self {
-        Self { wanted, ..Self::default() }
+    pub fn new(filter: Filter) -> Self {
+        Self { filter, ..Self::default() }
     }
 
     /// Connections that did not pass because nobody knew in time who owns their ends.
     pub(super) fn undecided(&self) -> u64 {
-        let waiting = self.fates.values().filter(|fate| matches!(fate, Fate::Undecided { .. })).count();
-        self.given_up + waiting as u64
+        let waits = |known: &&Known| matches!(known.fate, Fate::Undecided { .. });
+        self.given_up + self.known.values().filter(waits).count() as u64
+    }
+
+    /// Another filter from now on. Selected connections that it rejects end with the steps given to `out`, numbered `seq`;
+    /// those already rejected stay so until they close.
+    pub(super) fn change(&mut self, filter: Filter, seq: u64, time_ns: u64, out: &mut Vec<Kept>) {
+        self.filter = filter;
+        let mut rejected: Vec<_> = self
+            .known
+            .values()
+            .filter(|known| matches!(known.fate, Fate::Selected) && self.verdict(known) == Verdict::No)
+            .map(|known| Arc::clone(&known.conn))
+            .collect();
+        rejected.sort_unstable_by_key(|conn| conn.id);
+        for conn in rejected {
+            let step = Step::Refuse { reason: LossReason::Filtered };
+            if let Some(known) = self.known.get_mut(&conn.id) {
+                known.fate = Fate::Rejected;
+            }
+            out.push(Kept { step: Some(Routed { seq, time_ns, conn, step }), event: None });
+        }
     }
 
     /// Moves from `steps`, which `event` caused, to `out` what passes now, numbered `seq`.
@@ -71,8 +117,11 @@ impl Selection {
         steps: &mut Vec<Routed>,
         out: &mut Vec<Kept>,
     ) {
-        if self.takes_all() {
-            out.extend(steps.drain(..).map(|step| Kept { step: Some(step), event: None }));
+        if self.filter.is_empty() {
+            for step in steps.drain(..) {
+                self.note(&step);
+                out.push(Kept { step: Some(step), event: None });
+            }
             out.extend(event.map(|event| Kept { step: None, event: Some(event) }));
             return;
         }
@@ -97,70 +146,107 @@ impl Selection {
         }
     }
 
-    fn step(&mut self, seq: u64, step: Routed, event: Option<CaptureEvent>, out: &mut Vec<Kept>) {
+    /// Remembers what a step says of its connection. Parts say nothing.
+    fn note(&mut self, step: &Routed) {
         let id = step.conn.id;
-        if let Step::Open = step.step {
-            let fate = self.first_fate(&step.conn);
-            self.fates.insert(id, fate);
+        let (direction, end) = match &step.step {
+            Step::Part(_) | Step::Refuse { .. } => return,
+            Step::Open => {
+                let conn = Arc::clone(&step.conn);
+                self.known.insert(id, Known { conn, ends: Default::default(), fate: Fate::Selected });
+                return;
+            }
+            Step::Close { .. } => {
+                self.known.remove(&id);
+                return;
+            }
+            Step::Owner { direction, process } => (direction, End::Process(Arc::clone(process))),
+            Step::Remote { direction } => (direction, End::Remote),
+        };
+        if let Some(known) = self.known.get_mut(&id)
+            && let Some(known) = known.ends.get_mut(direction.index())
+        {
+            *known = end;
         }
-        self.learn(seq, &step, out);
+    }
+
+    fn step(&mut self, seq: u64, step: Routed, event: Option<CaptureEvent>, out: &mut Vec<Kept>) {
+        let conn = Arc::clone(&step.conn);
         let closes = matches!(step.step, Step::Close { .. });
-        match self.fates.get_mut(&id) {
+        if closes {
+            self.settle(&conn, Verdict::NotYet, seq, step.time_ns, out);
+        }
+        self.note(&step);
+        let opens = matches!(step.step, Step::Open);
+        if opens && let Some(known) = self.known.get_mut(&conn.id) {
+            known.fate = Fate::Undecided { held: Vec::new(), bytes: 0 };
+        }
+        let time_ns = step.time_ns;
+        let decides = opens || matches!(step.step, Step::Owner { .. } | Step::Remote { .. });
+        match self.known.get_mut(&conn.id).map(|known| &mut known.fate) {
             Some(Fate::Selected) => {
                 if let Step::Owner { process, .. } = &step.step {
                     self.announce(&Arc::clone(process), out);
                 }
                 out.push(Kept { step: Some(step), event });
             }
-            Some(Fate::Undecided { held, bytes, .. }) => {
+            Some(Fate::Undecided { held, bytes }) => {
                 let size = event_bytes(&step);
                 held.push(Kept { step: Some(step), event });
                 *bytes += size;
                 self.held += size;
-                if *bytes > HELD_PER_CONNECTION || self.held > HELD {
-                    self.given_up += 1;
-                    self.reject(id);
+                let too_much = *bytes > HELD_PER_CONNECTION || self.held > HELD;
+                if too_much {
+                    self.settle(&conn, Verdict::NotYet, seq, time_ns, out);
                 }
             }
-            Some(Fate::Rejected) | None => {}
+            // It is counted there, and refused.
+            Some(Fate::Rejected) | None => out.push(Kept { step: Some(step), event: None }),
         }
-        if closes {
-            self.given_up += u64::from(matches!(self.fates.get(&id), Some(Fate::Undecided { .. })));
-            self.reject(id);
-            self.fates.remove(&id);
+        if decides {
+            let verdict = self.known.get(&conn.id).map(|known| self.verdict(known));
+            match verdict {
+                None | Some(Verdict::NotYet) => {}
+                Some(verdict) => self.settle(&conn, verdict, seq, time_ns, out),
+            }
         }
     }
 
-    /// What an owner, or a remote end, decides about an undecided connection.
-    fn learn(&mut self, seq: u64, step: &Routed, out: &mut Vec<Kept>) {
-        let (direction, matches) = match &step.step {
-            Step::Owner { direction, process } => (*direction, self.matches(process)),
-            Step::Remote { direction } => (*direction, false),
-            _ => return,
+    /// Ends the wait of an undecided connection; [`Verdict::NotYet`]: nobody will know. What was held passes now, so it is
+    /// numbered now: the order of what was released stays the order of numbers.
+    fn settle(
+        &mut self,
+        conn: &Arc<Connection>,
+        verdict: Verdict,
+        seq: u64,
+        time_ns: u64,
+        out: &mut Vec<Kept>,
+    ) {
+        let Some(known) = self.known.get_mut(&conn.id) else { return };
+        let Fate::Undecided { held, bytes } = &mut known.fate else { return };
+        self.held -= *bytes;
+        let held = std::mem::take(held);
+        let reason = match verdict {
+            Verdict::Yes => None,
+            Verdict::No => Some(LossReason::Filtered),
+            Verdict::NotYet => {
+                self.given_up += 1;
+                Some(LossReason::NotAttributed)
+            }
         };
-        let Some(Fate::Undecided { held, bytes, known }) = self.fates.get_mut(&step.conn.id) else { return };
-        if matches {
-            self.held -= *bytes;
-            let held = std::mem::take(held);
-            self.fates.insert(step.conn.id, Fate::Selected);
-            self.release(seq, held, out);
-            return;
-        }
-        if let Some(known) = known.get_mut(direction.index()) {
-            *known = true;
-        }
-        if *known == [true; 2] {
-            self.reject(step.conn.id);
-        }
-    }
-
-    /// What was held passes now, so it is numbered now: the order of what was released stays the order of numbers.
-    fn release(&mut self, seq: u64, held: Vec<Kept>, out: &mut Vec<Kept>) {
+        known.fate = if reason.is_none() { Fate::Selected } else { Fate::Rejected };
         for Kept { step, event } in held {
-            if let Some(Routed { step: Step::Owner { process, .. }, .. }) = &step {
+            let opens = matches!(&step, Some(Routed { step: Step::Open, .. }));
+            if let (None, Some(Routed { step: Step::Owner { process, .. }, .. })) = (reason, &step) {
                 self.announce(&Arc::clone(process), out);
             }
+            let event = event.filter(|_| reason.is_none());
             out.push(Kept { step: step.map(|step| Routed { seq, ..step }), event });
+            if let (true, Some(reason)) = (opens, reason) {
+                let step = Step::Refuse { reason };
+                let step = Routed { seq, time_ns, conn: Arc::clone(conn), step };
+                out.push(Kept { step: Some(step), event: None });
+            }
         }
     }
 
@@ -171,43 +257,46 @@ impl Selection {
         }
     }
 
-    fn reject(&mut self, id: ConnId) {
-        if let Some(Fate::Undecided { bytes, .. }) = self.fates.insert(id, Fate::Rejected) {
-            self.held -= bytes;
+    fn verdict(&self, known: &Known) -> Verdict {
+        let Filter { include, exclude } = &self.filter;
+        let included = if include.is_empty() { Verdict::Yes } else { known.any(include) };
+        match (known.any(exclude), included) {
+            (Verdict::Yes, _) | (_, Verdict::No) => Verdict::No,
+            (Verdict::No, Verdict::Yes) => Verdict::Yes,
+            _ => Verdict::NotYet,
         }
-    }
-
-    fn takes_all(&self) -> bool {
-        self.wanted.port.is_none() && !self.asks_for_a_process()
-    }
-
-    fn asks_for_a_process(&self) -> bool {
-        self.wanted.pid.is_some() || self.wanted.comm.is_some() || self.wanted.cgroup.is_some()
-    }
-
-    fn first_fate(&self, conn: &Connection) -> Fate {
-        let ports = [conn.initiator.port(), conn.responder.port()].map(Option::unwrap_or_default);
-        if self.wanted.port.is_some_and(|port| !ports.contains(&port)) {
-            Fate::Rejected
-        } else if self.asks_for_a_process() {
-            Fate::Undecided { held: Vec::new(), bytes: 0, known: [false; 2] }
-        } else {
-            Fate::Selected
-        }
-    }
-
-    fn matches(&self, process: &Process) -> bool {
-        let Select { pid, comm, cgroup, port: _ } = &self.wanted;
-        pid.is_none_or(|pid| process.id.pid == pid)
-            && comm.as_ref().is_none_or(|comm| process.comm == *comm)
-            && cgroup.as_ref().is_none_or(|cgroup| is_below(&process.cgroup, cgroup))
     }
 }
 
-/// Whether the cgroup `path` is `ancestor` or below it.
-fn is_below(path: &str, ancestor: &str) -> bool {
-    let ancestor = ancestor.trim_end_matches('/');
-    path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+impl Known {
+    /// Whether one of `rules` matches.
+    fn any(&self, rules: &[FilterRule]) -> Verdict {
+        let mut verdict = Verdict::No;
+        for rule in rules {
+            match self.matches(rule) {
+                Verdict::Yes => return Verdict::Yes,
+                Verdict::NotYet => verdict = Verdict::NotYet,
+                Verdict::No => {}
+            }
+        }
+        verdict
+    }
+
+    fn matches(&self, rule: &FilterRule) -> Verdict {
+        let process = |end: &End| match end {
+            End::Process(process) => rule.matches_process(process),
+            End::Unknown | End::Remote => false,
+        };
+        if !rule.matches_ends([self.conn.initiator, self.conn.responder]) {
+            Verdict::No
+        } else if !rule.names_process() || self.ends.iter().any(process) {
+            Verdict::Yes
+        } else if self.ends.iter().any(|end| matches!(end, End::Unknown)) {
+            Verdict::NotYet
+        } else {
+            Verdict::No
+        }
+    }
 }
 
 fn event_bytes(step: &Routed) -> usize {
@@ -220,21 +309,11 @@ mod tests {
     use std::net::SocketAddr;
 
     use bytes::Bytes;
+    use pitot_common::user::{Hook, Segment, TcpFlags};
     use pitot_stream::Direction;
     use pitot_stream::table::Part;
 
     use super::*;
-
-    #[test]
-    fn a_cgroup_and_those_below() {
-        let check =
-            |path, ancestor, expected| assert_eq!(is_below(path, ancestor), expected, "{path} {ancestor}");
-        check("/a/b", "/a/b", true);
-        check("/a/b", "/a/", true);
-        check("/a/b", "/", true);
-        check("/ab", "/a", false);
-        check("", "/a", false);
-    }
 
     fn process(pid: u32, comm: &str) -> Arc<Process> {
         let id = ProcessId { pid, start_ns: 1 };
@@ -246,69 +325,73 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    /// A connection from port 40000 to 80 with the steps named, one event each: what passed after each.
-    fn run(wanted: Select, steps: &[Step]) -> Vec<String> {
-        let conn = Arc::new(Connection {
+    fn connection() -> Arc<Connection> {
+        Arc::new(Connection {
             id: ConnId(7),
             initiator: addr(40_000).into(),
             responder: addr(80).into(),
-            path: None,
             initiator_known: true,
-        });
-        let mut selection = Selection::new(wanted);
-        let pass = |selection: &mut Selection, seq: u64, step: &Step| {
-            let mut out = Vec::new();
-            let routed = Routed { seq, time_ns: seq, conn: Arc::clone(&conn), step: step.clone() };
-            selection.pass(seq, None, &mut vec![routed], &mut out);
-            let shown: Vec<String> = out
-                .iter()
-                .map(|kept| match (&kept.step, &kept.event) {
-                    (Some(step), _) => {
-                        assert_eq!(step.seq, seq);
-                        match &step.step {
-                            Step::Open => "open".into(),
-                            Step::Owner { process, .. } => format!("owner {}", process.comm),
-                            Step::Remote { .. } => "remote".into(),
-                            Step::Part(_) => "part".into(),
-                            Step::Refuse { .. } => "refuse".into(),
-                            Step::Close { .. } => "close".into(),
-                        }
-                    }
-                    (None, Some(CaptureEvent::Process(process))) => format!("process {}", process.comm),
-                    other => format!("{other:?}"),
-                })
-                .collect();
-            shown.join(", ")
-        };
-        let shown =
-            steps.iter().enumerate().map(|(seq, step)| pass(&mut selection, seq as u64, step)).collect();
-        assert_eq!(selection.held, 0, "nothing is held at the end of {steps:?}");
-        shown
+            path: None,
+        })
     }
 
-    #[test]
-    fn undecided_connections_are_counted() {
-        let check = |steps: &[Step], expected: u64| {
-            let mut selection = Selection::new(Select { pid: Some(1), ..Select::default() });
-            let conn = Arc::new(Connection {
-                id: ConnId(7),
-                initiator: addr(40_000).into(),
-                responder: addr(80).into(),
-                path: None,
-                initiator_known: true,
-            });
-            for step in steps {
-                let routed = Routed { seq: 0, time_ns: 0, conn: Arc::clone(&conn), step: step.clone() };
-                selection.pass(0, None, &mut vec![routed], &mut Vec::new());
+    fn pass(selection: &mut Selection, seq: u64, step: &Step) -> String {
+        let mut out = Vec::new();
+        let routed = Routed { seq, time_ns: seq, conn: connection(), step: step.clone() };
+        let event = matches!(step, Step::Part(_)).then(|| CaptureEvent::Segment(segment()));
+        selection.pass(seq, event, &mut vec![routed], &mut out);
+        shown(seq, &out)
+    }
+
+    /// What passes; `+` where the event goes with the step, and so into a recording.
+    fn shown(seq: u64, out: &[Kept]) -> String {
+        let shown = |kept: &Kept| match (&kept.step, &kept.event) {
+            (Some(step), event) => {
+                assert_eq!(step.seq, seq);
+                let name = match &step.step {
+                    Step::Open => "open".into(),
+                    Step::Owner { process, .. } => format!("owner {}", process.comm),
+                    Step::Remote { .. } => "remote".into(),
+                    Step::Part(_) => "part".into(),
+                    Step::Refuse { reason } => reason.as_str().into(),
+                    Step::Close { .. } => "close".into(),
+                };
+                if event.is_some() { format!("{name}+") } else { name }
             }
-            assert_eq!(selection.undecided(), expected, "{steps:?}");
+            (None, Some(CaptureEvent::Process(process))) => format!("process {}", process.comm),
+            (None, Some(CaptureEvent::Segment(_))) => "+".into(),
+            other => format!("{other:?}"),
         };
-        let close = Step::Close { reason: "idle" };
-        let ours = owner(Direction::FromInitiator, 1, "curl");
-        check(&[Step::Open, ours, close.clone()], 0);
-        check(&[Step::Open], 1);
-        check(&[Step::Open, close], 1);
-        check(&[Step::Open, part(HELD_PER_CONNECTION)], 1);
+        out.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A connection from port 40000 to 80 with the steps named, one event each: what passed after each.
+    #[track_caller]
+    fn check(filter: &Filter, steps: &[Step], expected: &[&str]) -> Selection {
+        let mut selection = Selection::new(filter.clone());
+        let passed: Vec<_> = (0..).zip(steps).map(|(seq, step)| pass(&mut selection, seq, step)).collect();
+        assert_eq!(passed, expected, "{filter:?}");
+        selection
+    }
+
+    fn segment() -> Segment {
+        Segment {
+            time_ns: 0,
+            hook: Hook::Egress,
+            cookie: 1,
+            cgroup: 0,
+            netns: 0,
+            src: addr(40_000).into(),
+            dst: addr(80).into(),
+            seq: 0,
+            ack: 0,
+            flags: TcpFlags::default(),
+            owner: None,
+            total: 0,
+            offset: 0,
+            payload: Vec::new(),
+            short: None,
+        }
     }
 
     fn part(bytes: usize) -> Step {
@@ -330,49 +413,113 @@ mod tests {
         Step::Owner { direction, process: process(pid, comm) }
     }
 
-    #[test]
-    fn whole_connections_pass() {
+    const CLOSE: Step = Step::Close { reason: "idle" };
+
+    fn port(port: u16) -> FilterRule {
+        FilterRule { port: Some(port), ..FilterRule::default() }
+    }
+
+    fn comm(comm: &str) -> FilterRule {
+        FilterRule { comm: Some(comm.into()), ..FilterRule::default() }
+    }
+
+    fn include(rules: &[FilterRule]) -> Filter {
+        Filter { include: rules.to_vec(), exclude: Vec::new() }
+    }
+
+    fn exclude(rules: &[FilterRule]) -> Filter {
+        Filter { include: Vec::new(), exclude: rules.to_vec() }
+    }
+
+    /// From curl to nginx, known one after the other.
+    fn steps() -> [Step; 6] {
         use Direction::{FromInitiator, FromResponder};
-        let close = Step::Close { reason: "idle" };
-        let all = Select::default();
-        assert_eq!(run(all, &[Step::Open, part(3), close.clone()]), ["open", "part", "close"]);
-        let port = |port| Select { port: Some(port), ..Select::default() };
-        assert_eq!(run(port(80), &[Step::Open, part(3)]), ["open", "part"]);
-        assert_eq!(run(port(40_000), &[Step::Open, part(3)]), ["open", "part"]);
-        assert_eq!(run(port(81), &[Step::Open, part(3), close.clone()]), ["", "", ""]);
-        let comm = |comm: &str| Select { comm: Some(comm.into()), ..Select::default() };
-        let steps = [
+        [
             Step::Open,
             part(3),
             owner(FromInitiator, 1, "curl"),
             part(3),
             owner(FromResponder, 2, "nginx"),
-            close.clone(),
+            CLOSE,
+        ]
+    }
+
+    #[test]
+    fn by_address() {
+        let steps = [Step::Open, part(3), CLOSE];
+        let all = ["open", "part+", "close"];
+        let none = ["open, filtered", "part", "close"];
+        check(&Filter::default(), &steps, &["open", "part, +", "close"]);
+        check(&include(&[port(80)]), &steps, &all);
+        check(&include(&[port(40_000)]), &steps, &all);
+        check(&include(&[port(81)]), &steps, &none);
+        check(&include(&[port(81), port(80)]), &steps, &all);
+        check(&exclude(&[port(81)]), &steps, &all);
+        check(&exclude(&[port(80)]), &steps, &none);
+        check(&Filter { include: vec![port(80)], exclude: vec![port(40_000)] }, &steps, &none);
+        let elsewhere = FilterRule { address: "10.0.0.0/8".parse().ok(), ..port(80) };
+        check(&include(&[elsewhere]), &steps, &none);
+    }
+
+    #[test]
+    fn by_process() {
+        let curl =
+            ["", "", "open, part+, process curl, owner curl", "part+", "process nginx, owner nginx", "close"];
+        let nginx = [
+            "",
+            "",
+            "",
+            "",
+            "open, part+, process curl, owner curl, part+, process nginx, owner nginx",
+            "close",
         ];
-        assert_eq!(
-            run(comm("curl"), &steps),
-            ["", "", "open, part, process curl, owner curl", "part", "process nginx, owner nginx", "close"]
+        let none = ["", "", "", "", "open, filtered, part, owner curl, part, owner nginx", "close"];
+        check(&include(&[comm("curl")]), &steps(), &curl);
+        check(&include(&[comm("nginx")]), &steps(), &nginx);
+        check(&include(&[comm("other")]), &steps(), &none);
+        check(&include(&[FilterRule { pid: Some(1), ..comm("nginx") }]), &steps(), &none);
+        check(&include(&[FilterRule { port: Some(80), ..comm("curl") }]), &steps(), &curl);
+        // Whoever is not to be seen may still be at the other end.
+        check(&exclude(&[comm("other")]), &steps(), &nginx);
+        check(
+            &exclude(&[comm("curl")]),
+            &steps(),
+            &["", "", "open, filtered, part, owner curl", "part", "owner nginx", "close"],
         );
-        assert_eq!(
-            run(comm("nginx"), &steps),
-            [
-                "",
-                "",
-                "",
-                "",
-                "open, part, process curl, owner curl, part, process nginx, owner nginx",
-                "close"
-            ]
-        );
-        assert_eq!(run(comm("other"), &steps), [""; 6]);
-        let remote =
-            [Step::Open, owner(FromInitiator, 1, "curl"), Step::Remote { direction: FromResponder }, part(3)];
-        assert_eq!(run(comm("nginx"), &remote), [""; 4]);
-        assert_eq!(
-            run(Select { pid: Some(1), comm: Some("nginx".into()), ..Select::default() }, &steps),
-            [""; 6]
-        );
-        assert_eq!(run(comm("curl"), &[Step::Open, part(3), close]), [""; 3], "an owner nobody knows");
-        assert_eq!(run(comm("curl"), &[Step::Open, part(HELD_PER_CONNECTION), steps[2].clone()]), [""; 3]);
+        let remote = Step::Remote { direction: Direction::FromResponder };
+        let steps = [Step::Open, steps()[2].clone(), remote, part(3)];
+        check(&include(&[comm("nginx")]), &steps, &["", "", "open, filtered, owner curl, remote", "part"]);
+    }
+
+    #[test]
+    fn what_nobody_knows_in_time_is_counted_as_such() {
+        let undecided = |steps: &[Step], expected: &[&str], count| {
+            let selection = check(&include(&[comm("curl")]), steps, expected);
+            assert_eq!(selection.undecided(), count);
+        };
+        undecided(&steps()[..2], &["", ""], 1);
+        undecided(&[Step::Open, part(3), CLOSE], &["", "", "open, not_attributed, part, close"], 1);
+        let large = [Step::Open, part(HELD_PER_CONNECTION), steps()[2].clone()];
+        undecided(&large, &["", "open, not_attributed, part", "owner curl"], 1);
+        undecided(&steps()[..3], &["", "", "open, part+, process curl, owner curl"], 0);
+    }
+
+    #[test]
+    fn another_filter_ends_what_it_rejects() {
+        let change = |filter: &Filter| {
+            let mut selection = check(&Filter::default(), &steps()[..3], &["open", "part, +", "owner curl"]);
+            let mut out = Vec::new();
+            selection.change(filter.clone(), 9, 9, &mut out);
+            (shown(9, &out), pass(&mut selection, 10, &part(3)))
+        };
+        let check = |filter: Filter, expected: (&str, &str)| {
+            let (changed, after) = change(&filter);
+            assert_eq!((changed.as_str(), after.as_str()), expected, "{filter:?}");
+        };
+        check(exclude(&[port(80)]), ("filtered", "part"));
+        check(exclude(&[comm("curl")]), ("filtered", "part"));
+        check(include(&[port(80)]), ("", "part+"));
+        // Not known of the other end yet: it stays.
+        check(include(&[comm("nginx")]), ("", "part+"));
     }
 }

@@ -1,6 +1,6 @@
 //! From capture events to messages: connection table, reassembly, protocols.
 
-use pitot_common::user::CaptureEvent;
+use pitot_common::user::{CaptureEvent, Filter, LossReason, Overload, Refusal};
 use pitot_protocols::Message;
 use pitot_protocols::connections::Connections;
 use pitot_stream::ledger::Ledger;
@@ -8,7 +8,7 @@ use pitot_stream::reassembly::Reassembly;
 use pitot_stream::table::{Routed, Table};
 use pitot_stream::{Limits, PARTITIONS, StreamEvent};
 
-use super::ledger::{self, Lost};
+use super::ledger::{Counted, Settled, settle};
 use super::select::{Kept, Selection};
 use super::workers::Workers;
 use super::{Batch, Tick};
@@ -19,8 +19,11 @@ pub struct Wire {
     workers: Workers,
     table: Table,
     selection: Selection,
-    lost: Lost,
+    counted: Counted,
+    overloads: Vec<Overload>,
     partitions: Vec<Partition>,
+    /// What another filter brought about, for the next batch.
+    changed: Vec<Kept>,
     /// Sequence number of the next event.
     seq: u64,
     /// Time of the latest event, ns since the Unix epoch.
@@ -32,19 +35,33 @@ pub struct Wire {
 struct Partition {
     reassembly: Reassembly,
     connections: Connections,
+    /// What there is to do, in order.
+    queue: Vec<Work>,
     /// Between the two; kept for its memory only.
     stream: Vec<StreamEvent>,
 }
 
-/// What a partition has to do, in order.
+/// What a partition has to do.
+#[derive(Debug)]
 enum Work {
     Step(Routed),
     Tick(Tick),
     Finish(Tick),
 }
 
+/// How much is held at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections known.
+    pub connections: u64,
+    /// Bytes of data that came ahead of its turn.
+    pub reassembly: u64,
+    /// Bytes of bodies.
+    pub bodies: u64,
+}
+
 impl Wire {
-    /// Nothing seen yet; connections that `selection` does not select leave no trace.
+    /// Nothing seen yet; connections that `selection` does not select are only counted.
     ///
     /// # Errors
     /// When `workers` threads cannot be started.
@@ -53,14 +70,17 @@ impl Wire {
         let partition = || Partition {
             reassembly: Reassembly::new(limits),
             connections: Connections::new(pitot_protocols::Limits::default()),
+            queue: Vec::new(),
             stream: Vec::new(),
         };
         Ok(Self {
             workers: Workers::new(workers)?,
             table: Table::new(limits),
             selection,
-            lost: Lost::default(),
+            counted: Counted::default(),
+            overloads: Vec::new(),
             partitions: (0..PARTITIONS).map(|_| partition()).collect(),
+            changed: Vec::new(),
             seq: 0,
             time_ns: 0,
         })
@@ -73,8 +93,11 @@ impl Wire {
         mut kept: Option<&mut Vec<CaptureEvent>>,
     ) -> Batch {
         let mut batch = Batch::new();
-        let mut queues = queues();
-        let (mut routed, mut selected) = (Vec::new(), Vec::new());
+        let mut routed = Vec::new();
+        let mut selected = std::mem::take(&mut self.changed);
+        for Kept { step, .. } in selected.drain(..) {
+            step.into_iter().for_each(|step| self.add(step));
+        }
         for event in events {
             let seq = self.seq;
             self.seq += 1;
@@ -84,8 +107,9 @@ impl Wire {
             match event {
                 CaptureEvent::Process(process) => self.table.process(process),
                 CaptureEvent::Segment(segment) => self.table.route(seq, segment, &mut routed),
-                CaptureEvent::Lost(lost) => self.lost.add(&lost),
-                CaptureEvent::Socket(_) | CaptureEvent::Overload(_) => {}
+                CaptureEvent::Lost(lost) => self.counted.add(&lost),
+                CaptureEvent::Overload(overload) => self.overloads.push(overload),
+                CaptureEvent::Socket(_) => {}
                 CaptureEvent::Tick(time_ns) => {
                     self.table.tick(seq, time_ns, &mut routed);
                     tick = Some(Tick { seq, time_ns });
@@ -93,19 +117,17 @@ impl Wire {
             }
             self.selection.pass(seq, copy, &mut routed, &mut selected);
             for Kept { step, event } in selected.drain(..) {
-                if let Some(step) = step {
-                    add(&mut queues, step.conn.id.partition(), Work::Step(step));
-                }
+                step.into_iter().for_each(|step| self.add(step));
                 if let (Some(kept), Some(event)) = (kept.as_deref_mut(), event) {
                     kept.push(event);
                 }
             }
             if let Some(tick) = tick {
-                queues.iter_mut().for_each(|queue| queue.push(Work::Tick(tick)));
+                self.partitions.iter_mut().for_each(|partition| partition.queue.push(Work::Tick(tick)));
                 batch.tick(tick);
             }
         }
-        batch.messages = self.work(queues);
+        batch.messages = self.work();
         batch
     }
 
@@ -113,10 +135,30 @@ impl Wire {
     pub fn finish(&mut self) -> Batch {
         let end = Tick { seq: self.seq, time_ns: self.time_ns };
         self.seq += 1;
-        let queues = (0..PARTITIONS).map(|_| vec![Work::Finish(end)]).collect();
+        self.partitions.iter_mut().for_each(|partition| partition.queue.push(Work::Finish(end)));
         let mut batch = Batch::new();
-        batch.messages = self.work(queues);
+        batch.messages = self.work();
         batch
+    }
+
+    /// Selects by another filter from now on. Connections already left out stay so until they close.
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.selection.change(filter, self.seq, self.time_ns, &mut self.changed);
+        self.seq += 1;
+    }
+
+    /// Sockets that capture may leave out from now on. A hint: what is found does not depend on it being followed.
+    pub fn take_refusals(&mut self) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        for partition in &mut self.partitions {
+            partition.reassembly.take_refusals(&mut refusals);
+        }
+        refusals
+    }
+
+    /// Overloads that began or ended since this was last asked.
+    pub fn take_overloads(&mut self) -> Vec<Overload> {
+        std::mem::take(&mut self.overloads)
     }
 
     /// Who does the work; other stages use the same.
@@ -124,15 +166,26 @@ impl Wire {
         &self.workers
     }
 
-    /// What became of every byte and message so far.
+    /// What became of every byte and message so far, as the stages and the kernel part counted.
     #[must_use]
-    pub(super) fn ledger(&self) -> Ledger {
+    pub fn ledger(&self) -> Settled {
         let mut ledger = Ledger::default();
         for partition in &self.partitions {
             ledger.merge(partition.reassembly.ledger());
             ledger.merge(partition.connections.ledger());
         }
-        ledger
+        settle(ledger, self.counted.clone())
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let sum = |of: fn(&Partition) -> usize| self.partitions.iter().map(of).sum::<usize>() as u64;
+        Held {
+            connections: self.table.connections() as u64,
+            reassembly: sum(|partition| partition.reassembly.held()),
+            bodies: sum(|partition| partition.connections.buffered()),
+        }
     }
 
     /// Connections that the selection could not decide about, and that are therefore missing.
@@ -141,55 +194,50 @@ impl Wire {
         self.selection.undecided()
     }
 
-    /// What the source lost without saying where.
-    pub(super) fn lost(&self) -> &Lost {
-        &self.lost
+    fn add(&mut self, step: Routed) {
+        if let Some(partition) = self.partitions.get_mut(step.conn.id.partition()) {
+            partition.queue.push(Work::Step(step));
+        }
     }
 
-    /// [`Wire::ledger`] as the contract's line of JSON.
-    #[must_use]
-    pub fn ledger_line(&self) -> String {
-        ledger::line(&self.ledger(), &self.lost)
-    }
-
-    fn work(&mut self, queues: Vec<Vec<Work>>) -> Vec<Vec<Message>> {
-        self.workers.map(&mut self.partitions, queues, |partition, queue| {
-            let mut messages = Vec::new();
-            queue.into_iter().for_each(|work| partition.work(work, &mut messages));
-            messages
-        })
+    fn work(&mut self) -> Vec<Vec<Message>> {
+        self.workers.map(&mut self.partitions, vec![(); PARTITIONS], |partition, ()| partition.work())
     }
 }
 
 impl Partition {
-    fn work(&mut self, work: Work, out: &mut Vec<Message>) {
-        let Self { reassembly, connections, stream } = self;
-        match &work {
-            Work::Step(_) => {}
-            Work::Tick(tick) => reassembly.tick(tick.seq, tick.time_ns, stream),
-            Work::Finish(end) => reassembly.finish(end.seq, end.time_ns, stream),
-        }
-        if let Work::Step(step) = work {
-            reassembly.push(step, stream);
-            stream.drain(..).for_each(|event| connections.push(event, out));
-            return;
-        }
-        stream.drain(..).for_each(|event| connections.push(event, out));
+    fn work(&mut self) -> Vec<Message> {
+        let mut messages = Vec::new();
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.drain(..).for_each(|work| self.one(work, &mut messages));
+        self.queue = queue;
+        messages
+    }
+
+    fn one(&mut self, work: Work, out: &mut Vec<Message>) {
         match work {
-            Work::Step(_) => {}
-            Work::Tick(tick) => connections.tick(tick.seq, tick.time_ns, out),
-            Work::Finish(end) => connections.finish(end.seq, end.time_ns, out),
+            Work::Step(step) => {
+                self.reassembly.push(step, &mut self.stream);
+                self.read(out);
+            }
+            Work::Tick(Tick { seq, time_ns }) => {
+                self.reassembly.tick(seq, time_ns, &mut self.stream);
+                self.read(out);
+                self.connections.tick(seq, time_ns, out);
+            }
+            Work::Finish(Tick { seq, time_ns }) => {
+                self.reassembly.finish(seq, time_ns, &mut self.stream);
+                self.read(out);
+                self.connections.finish(seq, time_ns, out);
+            }
+        }
+        for conn in self.connections.take_refused() {
+            self.reassembly.refuse(conn, LossReason::NotOurProtocol);
         }
     }
-}
 
-fn queues() -> Vec<Vec<Work>> {
-    (0..PARTITIONS).map(|_| Vec::new()).collect()
-}
-
-fn add(queues: &mut [Vec<Work>], partition: usize, work: Work) {
-    if let Some(queue) = queues.get_mut(partition) {
-        queue.push(work);
+    fn read(&mut self, out: &mut Vec<Message>) {
+        self.stream.drain(..).for_each(|event| self.connections.push(event, out));
     }
 }
 

@@ -47,7 +47,7 @@ fn finish(mut pipeline: Pipeline, mut findings: Vec<Finding>) -> Result {
     let opened = findings.iter().filter(|finding| finding.state == State::Open);
     Result {
         lines: findings.iter().map(|finding| finding.to_line() + "\n").collect(),
-        ledger: pipeline.ledger_line(),
+        ledger: pipeline.ledger().line(),
         opened: opened.map(|finding| (finding.kind.to_owned(), finding.path.clone())).collect(),
     }
 }
