@@ -1,16 +1,37 @@
-//! `bench overhead`: nginx under load without Pitot, while it only captures, and with the whole agent.
+//! `bench overhead`: what capturing costs the observed process and the machine, by the method of `docs/benchmarks.md`.
+//!
+//! Each table is one load on an nginx, in rounds; in each round once with nothing beside it and once with each part of
+//! Pitot. What is printed is Markdown for `docs/benchmarks.md`.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+mod beside;
+mod clients;
+mod load;
+mod programs;
+mod report;
+mod rounds;
+mod server;
+mod start;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use std::process::ExitCode;
 
-use super::rounds::Spread;
+use anyhow::{Result, ensure};
+
+use self::beside::{Beside, Side};
+use self::load::{Figure, Load};
+use self::programs::{Counting, Program};
+use self::rounds::Rounds;
+use self::server::Server;
 use crate::process;
 use crate::setup::{self, Purpose};
+
+/// Most that may be lost for a figure of the whole agent to count.
+const MOST_LOST: f64 = 0.01;
+/// Requests a second at which latencies are compared.
+const RATE: f64 = 20_000.0;
+/// Of the saturated rate, the most that is offered for latencies: beyond it, queues are measured and not Pitot.
+const HEADROOM: f64 = 0.6;
+/// Flows in the round that measures memory: two for each target, requests and responses.
+const FLOWS: usize = 1_000;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -20,201 +41,107 @@ pub(super) struct Args {
     /// Seconds of load a measurement
     #[arg(long, default_value_t = 3)]
     seconds: u32,
-    /// Connections kept alive
-    #[arg(long, default_value_t = 32)]
-    connections: u32,
-    /// Bytes of JSON in each response
-    #[arg(long, default_value_t = 1024)]
-    body: usize,
-}
-
-/// What runs beside nginx.
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Nothing,
-    Capture,
-    Agent,
-}
-
-/// One measurement.
-struct Figure {
-    requests_per_second: f64,
-    /// Bytes seen and not captured, as a share; none without Pitot.
-    lost: f64,
-    /// Processor time of Pitot, in seconds for each second of load.
-    cores: f64,
+    /// One short round of everything: shows that it works, its figures mean little
+    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
+    quick: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     ensure!(process::is_root(), "bench overhead loads programs into the kernel: run it as root");
     setup::ensure(&[Purpose::Build, Purpose::Test])?;
-    ensure!(
-        process::which("wrk").is_some(),
-        "bench overhead needs the load generator wrk: apt-get install wrk"
-    );
-    process::run(&mut process::cargo(&["build", "--release", "-p", "pitot"]))?;
-    let server = Nginx::start(args.body)?;
-    let sides = [Side::Nothing, Side::Capture, Side::Agent];
-    measure(Side::Nothing, &server, args)?; // warm-up
-    let mut rounds = Vec::new();
-    for round in 0..args.rounds {
-        let mut figures = Vec::new();
-        // There and back, so that a drift of the machine's speed hits every side.
-        let order: Vec<Side> =
-            if round % 2 == 0 { sides.to_vec() } else { sides.iter().rev().copied().collect() };
-        for side in order {
-            figures.push((side, measure(side, &server, args)?));
-        }
-        rounds.push(figures);
+    for program in ["wrk", "bpftool"] {
+        let found = process::which(program).is_some();
+        ensure!(found, "bench overhead needs {program}: apt-get install {program}");
     }
-    report(args, &rounds)?;
+    process::run(&mut process::cargo(&["build", "--release", "-p", "pitot"]))?;
+    process::run(&mut process::cargo(&["build", "--release", "-p", "pitot-capture", "--example", "drain"]))?;
+    let (rounds, seconds) = if args.quick { (1, 1) } else { (args.rounds.max(1), args.seconds.max(1)) };
+    let bench = Bench { server: Server::start()?, rounds, seconds };
+    bench.run()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(args: &Args, rounds: &[Vec<(Side, Figure)>]) -> Result<()> {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!(
-        "nginx, 1 worker, {} byte JSON, {} connections kept alive, saturated; load, server and Pitot on {cores} \
-         cores; {} rounds of {} s\n",
-        args.body, args.connections, args.rounds, args.seconds
-    );
-    println!("| | requests/s | ratio to nothing: median (least to most) | bytes lost, most | cores used |");
-    println!("|---|---|---|---|---|");
-    for (side, name) in
-        [(Side::Nothing, "nothing"), (Side::Capture, "capture only"), (Side::Agent, "whole agent")]
-    {
-        let of = |figure: fn(&Figure) -> f64| {
-            Spread::of(rounds.iter().filter_map(|round| find(round, side)).map(figure)).context("no rounds")
-        };
-        let ratios = Spread::of(rounds.iter().filter_map(|round| {
-            let base = find(round, Side::Nothing)?.requests_per_second;
-            Some(find(round, side)?.requests_per_second / base)
-        }))
-        .context("no rounds")?;
-        println!(
-            "| {name} | {:.0} | {:.2} ({:.2} to {:.2}) | {:.3} % | {:.2} |",
-            of(|f| f.requests_per_second)?.median,
-            ratios.median,
-            ratios.least,
-            ratios.most,
-            100.0 * of(|f| f.lost)?.most,
-            of(|f| f.cores)?.median,
-        );
+/// One run.
+struct Bench {
+    server: Server,
+    rounds: usize,
+    seconds: u32,
+}
+
+impl Bench {
+    fn run(&self) -> Result<()> {
+        report::machine(self.rounds, self.seconds);
+        let small =
+            self.saturated("/small.json", &[Side::Nothing, Side::Floor, Side::Kernel, Side::Agent])?;
+        report::saturated("1 KiB", &small)?;
+        let capacity = small.spread(Side::Nothing, |figure| figure.rate)?.median;
+        if small.spread(Side::Agent, |figure| figure.lost)?.most > MOST_LOST {
+            report::sustained(self.sustained(&small)?, capacity);
+        }
+        let large =
+            self.saturated("/large.json", &[Side::Nothing, Side::Floor, Side::Kernel, Side::Agent])?;
+        report::saturated("64 KiB", &large)?;
+        let rate = RATE.min(capacity * HEADROOM);
+        let load = Load::at_rate("/small.json", rate, self.seconds.into());
+        let sides = [Side::Nothing, Side::Floor, Side::Kernel, Side::Agent];
+        report::latencies(rate, RATE, &Rounds::run(&load, &sides, self.rounds, &self.server)?)?;
+        report::bursts(&self.bursts(48_000, 1.3)?, &self.bulk(160 << 20, 2.0)?)?;
+        report::memory(FLOWS, &self.flows(rate)?);
+        report::programs(&self.programs(Side::Floor)?, &self.programs(Side::Agent)?);
+        report::start(start::CONNECTIONS, &start::measure(&self.server)?);
+        Ok(())
     }
-    Ok(())
-}
 
-fn find(round: &[(Side, Figure)], side: Side) -> Option<&Figure> {
-    round.iter().find(|(of, _)| *of == side).map(|(_, figure)| figure)
-}
+    fn saturated(&self, path: &'static str, sides: &[Side]) -> Result<Rounds> {
+        Rounds::run(&Load::Saturated { path, seconds: self.seconds }, sides, self.rounds, &self.server)
+    }
 
-fn measure(side: Side, server: &Nginx, args: &Args) -> Result<Figure> {
-    let pitot = Pitot::start(side)?;
-    let requests_per_second = wrk(server, args)?;
-    let (lost, seconds) = pitot.map_or(Ok((0.0, 0.0)), Pitot::stop)?;
-    Ok(Figure { requests_per_second, lost, cores: seconds / f64::from(args.seconds) })
-}
-
-fn wrk(server: &Nginx, args: &Args) -> Result<f64> {
-    let mut command = process::command("wrk");
-    command.args(["-t", "1", "-c", &args.connections.to_string(), "-d", &format!("{}s", args.seconds)]);
-    command.arg(format!("http://127.0.0.1:{}/order.json", server.port));
-    let text = process::output(&mut command).context("wrk failed")?;
-    let line =
-        text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk gave no rate")?;
-    line.trim().parse().context("wrk's rate is no number")
-}
-
-/// Pitot beside the load.
-struct Pitot {
-    child: Child,
-    said: BufReader<std::process::ChildStderr>,
-}
-
-impl Pitot {
-    fn start(side: Side) -> Result<Option<Self>> {
-        let mut command = process::command(&process::target_dir().join("release/pitot").to_string_lossy());
-        match side {
-            Side::Nothing => return Ok(None),
-            Side::Capture => command.args(["record", "--format", "capture", "--output", "/dev/null"]),
-            Side::Agent => command.args(["run", "--findings", "/dev/null"]),
-        };
-        command.env("OTEL_SDK_DISABLED", "true").stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot start pitot")?;
-        let mut said = BufReader::new(child.stderr.take().context("no stderr")?);
-        let mut line = String::new();
-        while line.trim_end() != "ready" {
-            line.clear();
-            if said.read_line(&mut line)? == 0 {
-                bail!("pitot ended before it was ready: run `pitot doctor`");
+    /// The highest rate at which the whole agent loses so little that its figures count; none if there is none.
+    fn sustained(&self, saturated: &Rounds) -> Result<Option<Figure>> {
+        let highest = saturated.spread(Side::Agent, |figure| figure.rate)?.median;
+        for twentieths in (4..20).rev() {
+            let rate = highest * f64::from(twentieths) / 20.0;
+            let load = Load::at_rate("/small.json", rate, self.seconds.into());
+            let figure = load.measure(&self.server, Side::Agent)?;
+            if figure.lost <= MOST_LOST {
+                return Ok(Some(figure));
             }
         }
-        Ok(Some(Self { child, said }))
+        Ok(None)
     }
 
-    /// Ends it: the share of bytes lost, and the processor time it took in seconds.
-    fn stop(mut self) -> Result<(f64, f64)> {
-        let seconds = processor_seconds(self.child.id())?;
-        process::run(process::command("kill").args(["-INT", &self.child.id().to_string()]))?;
-        let mut text = String::new();
-        self.said.read_to_string(&mut text)?;
-        self.child.wait()?;
-        let ledger = text.lines().rev().find(|line| line.starts_with("{\"ledger\"")).context("no ledger")?;
-        let ledger: serde_json::Value = serde_json::from_str(ledger)?;
-        let bytes = &ledger["ledger"]["bytes"];
-        let lost: u64 = bytes["lost"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
-        let seen = bytes["seen"].as_u64().unwrap_or(0);
-        Ok((lost as f64 / seen.max(1) as f64, seconds))
+    /// So many messages in so short a time, each time to an agent that was just started.
+    fn bursts(&self, messages: usize, seconds: f64) -> Result<Vec<Figure>> {
+        let count = messages / 2;
+        self.repeat(&Load::posts(["/answer".to_owned()].into_iter(), count as f64 / seconds, count))
     }
-}
 
-/// User and system time so far (proc_pid_stat(5), fields 14 and 15, in hundredths of a second).
-fn processor_seconds(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("pitot is gone")?;
-    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 =
-        after.split_ascii_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    Ok(ticks as f64 / 100.0)
-}
-
-/// A server of its own.
-struct Nginx {
-    child: Child,
-    port: u16,
-    dir: PathBuf,
-}
-
-impl Nginx {
-    fn start(body: usize) -> Result<Self> {
-        let dir = process::target_dir().join("bench-nginx");
-        fs::create_dir_all(&dir)?;
-        let frame = "{\"id\":1,\"note\":\"\"}".len();
-        let document = format!("{{\"id\":1,\"note\":\"{}\"}}", "x".repeat(body.saturating_sub(frame)));
-        fs::write(dir.join("order.json"), document)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let at = dir.display();
-        let configuration = format!(
-            "daemon off; worker_processes 1; user root; pid {at}/pid; error_log {at}/error;\n\
-             events {{ worker_connections 1024; }}\n\
-             http {{ access_log off; keepalive_requests 100000000; types {{ application/json json; }}\n\
-             server {{ listen 127.0.0.1:{port}; root {at}; }} }}\n"
-        );
-        let file = dir.join("nginx.conf");
-        fs::write(&file, configuration)?;
-        let mut command: Command = process::command("nginx");
-        command.arg("-c").arg(&file).arg("-e").arg(dir.join("error"));
-        let server = Self { child: command.spawn().context("cannot start nginx")?, port, dir };
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::yield_now();
-        }
-        Ok(server)
+    /// The same of large documents.
+    fn bulk(&self, bytes: usize, seconds: f64) -> Result<Vec<Figure>> {
+        self.repeat(&Load::at_rate("/large.json", (bytes / server::LARGE) as f64 / seconds, seconds))
     }
-}
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = process::output(process::command("kill").arg(self.child.id().to_string()));
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.dir);
+    fn repeat(&self, load: &Load) -> Result<Vec<Figure>> {
+        (0..self.rounds.min(3)).map(|_| load.measure(&self.server, Side::Agent)).collect()
+    }
+
+    /// Every flow beyond its learning, with as many paths as the document has.
+    fn flows(&self, rate: f64) -> Result<Figure> {
+        let targets = (0..FLOWS / 2).map(|number| {
+            let letter = |n: usize| char::from(b'a' + (n % 25) as u8);
+            format!("/answer/{0}{0}{0}/{1}{1}{1}", letter(number / 25), letter(number))
+        });
+        Load::posts(targets, rate, FLOWS / 2 * 220).measure(&self.server, Side::Agent)
+    }
+
+    /// What the kernel counts of a side's programs: apart from the other figures, since counting costs.
+    fn programs(&self, side: Side) -> Result<Vec<Program>> {
+        let Some(beside) = Beside::start(side, self.server.port)? else { return Ok(Vec::new()) };
+        let counting = Counting::on()?;
+        Load::Saturated { path: "/small.json", seconds: self.seconds }.run(&self.server)?;
+        let programs = beside.programs()?;
+        drop(counting);
+        beside.stop()?;
+        Ok(programs)
     }
 }
