@@ -1,5 +1,6 @@
 //! A case: what is sent, how, over what, in which circumstances, and what has to come out.
 
+use crate::link::Between;
 use crate::plan::{Exchange, Manner, Order};
 use crate::receive::ReceivePath;
 use crate::send::SendPath;
@@ -70,12 +71,16 @@ pub struct Case {
     pub order: Order,
     /// How each is used.
     pub manner: Manner,
+    /// What lies between the two ends; none: they are in the same network namespace.
+    pub link: Option<Between>,
     /// When the recording starts.
     pub start: Start,
     /// Bytes of the kernel's ring, when not the default.
     pub ring_bytes: Option<u32>,
     /// Processes that keep the processors busy meanwhile.
     pub busy: u32,
+    /// Whether the recording selects by command name instead of by port; Unix sockets have no other way.
+    pub select_by_comm: bool,
     /// Whether the names and processes of both ends are looked at.
     pub names: bool,
     /// What has to come out.
@@ -95,9 +100,11 @@ impl Case {
             connections: 1,
             order: Order::OneByOne,
             manner: Manner::Plain,
+            link: None,
             start: Start::Before,
             ring_bytes: None,
             busy: 0,
+            select_by_comm: false,
             names: false,
             expect: Expect::Exact,
         }

@@ -11,6 +11,7 @@ use lexopt::ValueExt as _;
 
 use crate::case::Case;
 use crate::driver::{self, Outcome, Settings};
+use crate::link::relay;
 use crate::peer::{self, Role};
 use crate::{cases, plan};
 
@@ -18,7 +19,8 @@ const USAGE: &str = "usage: pitot-capture-suite list [--filter X]...
        pitot-capture-suite run [--filter X]... [--pitot PATH] [--json] [--patience SECONDS]
 
 Example: pitot-capture-suite run --filter send/ --pitot target/release/pitot
-PATH is $PITOT_BIN by default, else `pitot` beside this program.";
+PATH is $PITOT_BIN by default, else `pitot` beside this program.
+With PITOT_CAPTURE_QUICK set, cases move a tenth: for machines that are emulated.";
 
 /// What `run` and `list` were told.
 #[derive(Debug)]
@@ -66,8 +68,7 @@ fn dispatch() -> Result<ExitCode, lexopt::Error> {
 }
 
 fn options(parser: &mut lexopt::Parser) -> Result<Options, lexopt::Error> {
-    let mut options =
-        Options { filters: Vec::new(), pitot: None, json: false, patience: Duration::from_secs(60) };
+    let mut options = Options { filters: Vec::new(), pitot: None, json: false, patience: default_patience() };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("filter") => options.filters.push(parser.value()?.string()?),
@@ -87,9 +88,15 @@ pub fn default_pitot() -> PathBuf {
     std::env::var_os("PITOT_BIN").map_or_else(beside, PathBuf::from)
 }
 
+/// An emulated machine is slower by two orders of magnitude.
+#[must_use]
+pub fn default_patience() -> Duration {
+    Duration::from_secs(if cases::quick() { 300 } else { 60 })
+}
+
 fn run(options: &Options) -> ExitCode {
-    let settings =
-        Settings { pitot: options.pitot.clone().unwrap_or_else(default_pitot), patience: options.patience };
+    let pitot = options.pitot.clone().unwrap_or_else(default_pitot);
+    let settings = Settings::new(pitot, options.patience);
     let mut bad = 0;
     for case in cases::selected(&options.filters) {
         let outcome = driver::run(&case, &settings);
@@ -116,25 +123,32 @@ fn print(case: &Case, outcome: &Outcome) {
 }
 
 fn as_json(case: &Case, outcome: &Outcome) -> serde_json::Value {
-    let name = &case.name;
-    match outcome {
-        Outcome::Done(comparison) => serde_json::json!({
-            "case": name,
-            "row": comparison.row,
-            "reasons": comparison.reasons,
-            "complaints": comparison.complaints,
-            "ok": !comparison.is_bad(),
-        }),
-        Outcome::Skipped(why) => serde_json::json!({"case": name, "skipped": why, "ok": true}),
-        Outcome::Failed(why) => serde_json::json!({"case": name, "failed": why, "ok": false}),
-    }
+    let mut line = match outcome {
+        Outcome::Done(comparison) => {
+            let mut line = serde_json::json!(comparison.row);
+            line["reasons"] = serde_json::json!(comparison.reasons);
+            line["complaints"] = serde_json::json!(comparison.complaints);
+            line
+        }
+        Outcome::Skipped(why) => serde_json::json!({"skipped": why}),
+        Outcome::Failed(why) => serde_json::json!({"failed": why}),
+    };
+    line["case"] = case.name.as_str().into();
+    line["ok"] = (!outcome.is_bad()).into();
+    line
 }
 
 /// `peer ROLE PLAN`, as the driver starts it.
 fn start_peer(parser: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     let role = parser.value()?.string()?;
-    if role == "busy" {
-        return Ok(busy());
+    match role.as_str() {
+        "busy" => return Ok(busy()),
+        "relay" => {
+            let [one, other] = [parser.value()?.string()?, parser.value()?.string()?];
+            relay::run([&one, &other]).map_err(|error| format!("relay: {error}"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
     }
     let plan: OsString = parser.value()?;
     let plan: plan::Plan = serde_json::from_str(&plan.string()?).map_err(|error| error.to_string())?;
@@ -152,7 +166,7 @@ fn busy() -> ExitCode {
     let input = std::thread::spawn(|| std::io::stdin().read_to_end(&mut Vec::new()));
     let mut random = crate::content::Random::new(1);
     while !input.is_finished() {
-        std::hint::black_box((0..1_000_000).fold(0, |sum: u64, _| sum ^ random.next()));
+        std::hint::black_box((0..1_000_000).fold(0, |sum: u64, _| sum ^ random.number()));
     }
     ExitCode::SUCCESS
 }

@@ -60,7 +60,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -69,13 +69,13 @@ impl Random {
 
     /// True once in `n` times on average.
     pub fn once_in(&mut self, n: u64) -> bool {
-        (self.next() >> 32).is_multiple_of(n)
+        (self.number() >> 32).is_multiple_of(n)
     }
 
     fn bytes(&mut self, size: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(size + 8);
         while bytes.len() < size {
-            bytes.extend_from_slice(&self.next().to_le_bytes());
+            bytes.extend_from_slice(&self.number().to_le_bytes());
         }
         bytes.truncate(size);
         bytes

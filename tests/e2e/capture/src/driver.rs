@@ -2,7 +2,9 @@
 
 mod peers;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -10,7 +12,7 @@ use tempfile::TempDir;
 use crate::case::{Case, Expect, Socket, Start};
 use crate::compare::{Comparison, Told, compare};
 use crate::plan::{Address, Plan};
-use crate::recording::{Recording, Select};
+use crate::recording::{Recorded, Recording, Select};
 use crate::{Error, content};
 
 use peers::Peers;
@@ -22,6 +24,24 @@ pub struct Settings {
     pub pitot: PathBuf,
     /// How long the peers, and then Pitot, may take for one case.
     pub patience: Duration,
+    /// Whether that program sees Unix sockets on this machine.
+    unix: bool,
+}
+
+impl Settings {
+    /// Asks the program under test what it can see here.
+    #[must_use]
+    pub fn new(pitot: PathBuf, patience: Duration) -> Self {
+        let doctor = Command::new(&pitot).args(["doctor", "--json"]).stderr(Stdio::null()).output();
+        let said = doctor.map(|output| serde_json::from_slice(&output.stdout).unwrap_or_default());
+        let said: serde_json::Value = said.unwrap_or_default();
+        let checks = said["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_unix =
+            |check: &serde_json::Value| check["name"].as_str().is_some_and(|name| name.contains("Unix"));
+        let unix = checks.iter().any(|check| is_unix(check) && check["ok"] == true)
+            || std::env::var_os("PITOT_SUITE_UNIX").is_some();
+        Self { pitot, patience, unix }
+    }
 }
 
 /// What came of a case.
@@ -61,6 +81,9 @@ pub fn run(case: &Case, settings: &Settings) -> Outcome {
 }
 
 fn carry_out(case: &Case, settings: &Settings) -> Result<Comparison, Error> {
+    if case.socket.is_unix() && !settings.unix {
+        return Err(Error::Unsupported("this agent does not see Unix sockets here (pitot doctor)".into()));
+    }
     let dir = tempfile::tempdir().map_err(Error::io("a temporary directory"))?;
     let mut plan = plan(case, &dir)?;
     let mut peers = Peers::new(case, settings.patience)?;
@@ -83,12 +106,32 @@ fn carry_out(case: &Case, settings: &Settings) -> Result<Comparison, Error> {
             recording
         }
     };
+    let pids = peers.pids();
     let told: Told = peers.finish()?;
     let recorded = recording.stop(settings.patience)?;
     if let Some(contradiction) = told.contradiction(&plan) {
         return Err(Error::Peer(contradiction));
     }
-    Ok(compare(&plan, &told, &recorded, matches!(select, Select::Port(_))))
+    let mut comparison = compare(&plan, &told, &recorded, matches!(select, Select::Port(_)));
+    if case.names {
+        comparison.complaints.extend(misnamed(&plan, &recorded, &pids));
+    }
+    Ok(comparison)
+}
+
+/// The first message whose ends have other names or processes than the peers.
+fn misnamed(plan: &Plan, recorded: &Recorded, pids: &HashMap<&str, u32>) -> Option<String> {
+    let mut ours = recorded.messages.iter().filter(|message| message.id(&plan.run).is_some());
+    ours.find_map(|message| {
+        let ends = [
+            ("client", message.client.as_str(), message.client_pid),
+            ("server", message.server.as_str(), message.server_pid),
+        ];
+        ends.into_iter().find_map(|(role, name, pid)| {
+            let right = name == format!("suite-{role}") && pid == pids.get(role).copied();
+            (!right).then(|| format!("the {role} is called {name}, process {pid:?}; it is {pids:?}"))
+        })
+    })
 }
 
 fn plan(case: &Case, dir: &TempDir) -> Result<Plan, Error> {
@@ -123,8 +166,8 @@ fn plan(case: &Case, dir: &TempDir) -> Result<Plan, Error> {
 
 fn select(case: &Case, plan: &Plan) -> Result<Select, Error> {
     match &plan.address {
+        _ if case.select_by_comm || case.socket.is_unix() => Ok(Select::Comm(plan.comm.clone())),
         Address::Tcp(at) | Address::Mptcp(at) => Ok(Select::Port(at.port())),
-        _ if case.socket.is_unix() => Ok(Select::Comm(plan.comm.clone())),
         other => Err(Error::Peer(format!("the server listens at {other:?}"))),
     }
 }

@@ -1,10 +1,9 @@
 //! The suite as a test program: prints what libtest would.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::cases;
-use crate::command::default_pitot;
+use crate::command::{default_patience, default_pitot};
 use crate::driver::{self, Outcome, Settings};
 
 /// Runs the cases whose names contain one of the arguments (options are libtest's, and left to it).
@@ -13,7 +12,7 @@ pub fn main() -> ExitCode {
     let filters: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let cases = cases::selected(&filters);
     println!("running {} tests", cases.len());
-    let settings = Settings { pitot: default_pitot(), patience: Duration::from_secs(60) };
+    let settings = Settings::new(default_pitot(), default_patience());
     let (mut passed, mut failed, mut ignored) = (0, 0, 0);
     let unready = unready(&settings);
     for case in &cases {

@@ -12,6 +12,10 @@ const WITH_LARGE: &[usize] = &[0, 1, 17, 1_447, 1_448, 4_096, 16_384, 65_535, 65
 /// A call for each byte.
 const TINY: &[usize] = &[0, 1, 17, 1_448];
 
+/// What Unix sockets do not have, or do otherwise.
+pub(super) const TCP_ONLY: &[&str] =
+    &["send/sendto", "send/zerocopy", "send/uring_send_zc", "send/uring_sendmsg_zc", "receive/trunc"];
+
 pub(super) fn cases() -> impl Iterator<Item = Case> {
     let send = senders()
         .into_iter()
@@ -23,7 +27,7 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
 }
 
 /// Name, way and sizes.
-pub(super) fn senders() -> Vec<(&'static str, SendPath, &'static [usize])> {
+fn senders() -> Vec<(&'static str, SendPath, &'static [usize])> {
     use SendOperation::{Send, SendMsg, SendMsgZc, SendZc, Write, Writev};
     vec![
         ("write", SendPath::Write, WITH_LARGE),
@@ -55,7 +59,7 @@ pub(super) fn senders() -> Vec<(&'static str, SendPath, &'static [usize])> {
 }
 
 /// Name, way and sizes.
-pub(super) fn receivers() -> Vec<(&'static str, ReceivePath, &'static [usize])> {
+fn receivers() -> Vec<(&'static str, ReceivePath, &'static [usize])> {
     use ReceiveOperation::{Read, Readv, Recv, RecvMsg};
     vec![
         ("read", ReceivePath::Read, SIZES),

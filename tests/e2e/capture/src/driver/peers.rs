@@ -1,17 +1,21 @@
 //! The peers' processes, and what they tell.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use tempfile::TempDir;
 
 use crate::Error;
 use crate::case::{Case, Socket};
 use crate::compare::Told;
+use crate::link::Link;
 use crate::plan::{Address, Line, Plan};
 
 /// Lines that wait to be taken.
@@ -31,6 +35,11 @@ pub(super) struct Peers {
     told: Told,
     /// The ends of a `socketpair`.
     pair: Option<(OwnedFd, OwnedFd)>,
+    /// Where this program is known as `suite-client` and `suite-server`, when names matter.
+    aliases: Option<TempDir>,
+    /// What lies between them.
+    link: Option<Link>,
+    pids: HashMap<&'static str, u32>,
 }
 
 #[derive(Debug)]
@@ -58,6 +67,9 @@ impl Peers {
             patience,
             told: Told::default(),
             pair,
+            aliases: case.names.then(aliases).transpose()?,
+            link: case.link.map(|between| Link::new(between, case.socket == Socket::V6)).transpose()?,
+            pids: HashMap::new(),
         };
         for _ in 0..case.busy {
             peers.busy()?;
@@ -67,6 +79,11 @@ impl Peers {
 
     /// Starts the server; where it listens.
     pub(super) fn server(&mut self, plan: &Plan) -> Result<Address, Error> {
+        let mut plan = plan.clone();
+        if let (Some(link), Address::Tcp(at) | Address::Mptcp(at)) = (&self.link, &mut plan.address) {
+            *at = link.listen();
+        }
+        let plan = &plan;
         let stdin = match self.pair.take() {
             Some((server, client)) => {
                 // The client's is kept until it is started.
@@ -86,6 +103,11 @@ impl Peers {
     /// Starts the client.
     pub(super) fn client(&mut self, plan: &Plan) -> Result<(), Error> {
         let stdin = self.pair.take().map_or_else(Stdio::piped, |(_, client)| Stdio::from(client));
+        let mut plan = plan.clone();
+        if let Some(link) = &self.link {
+            plan.address = link.dial(&plan.address)?;
+        }
+        let plan = &plan;
         self.start("client", plan, stdin)
     }
 
@@ -113,21 +135,37 @@ impl Peers {
         Ok(std::mem::take(&mut self.told))
     }
 
-    fn own(arguments: &[&str]) -> Result<Command, Error> {
-        let mut command = Command::new(std::env::current_exe().map_err(Error::io("own path"))?);
-        command.arg("peer").args(arguments);
+    /// The process of each role.
+    pub(super) fn pids(&self) -> HashMap<&'static str, u32> {
+        self.pids.clone()
+    }
+
+    /// This program as a peer.
+    fn own(&self, role: &str) -> Result<Command, Error> {
+        let program = match &self.aliases {
+            Some(dir) => dir.path().join(format!("suite-{role}")),
+            None => own_path()?,
+        };
+        let mut command = match &self.link {
+            Some(link) => {
+                let [ip, arguments @ ..] = link.prefix(role);
+                let mut command = Command::new(ip);
+                command.args(arguments).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.args(["peer", role]);
         Ok(command)
     }
 
-    fn start(&mut self, role: &str, plan: &Plan, stdin: Stdio) -> Result<(), Error> {
+    fn start(&mut self, role: &'static str, plan: &Plan, stdin: Stdio) -> Result<(), Error> {
         let plan = serde_json::to_string(plan).map_err(|error| Error::io("plan")(error.into()))?;
-        let mut child = Self::own(&[role, &plan])?
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(Error::io(role))?;
+        let mut child =
+            self.own(role)?.arg(plan).stdin(stdin).stdout(Stdio::piped()).spawn().map_err(Error::io(role))?;
         self.orders = child.stdin.take();
         let stdout = child.stdout.take().ok_or(Error::Peer(format!("{role} has no standard output")))?;
+        self.pids.insert(role, child.id());
         self.children.push(child);
         self.talking += 1;
         let sender = self.sender.clone();
@@ -145,7 +183,7 @@ impl Peers {
     }
 
     fn busy(&mut self) -> Result<(), Error> {
-        let mut command = Self::own(&["busy"])?;
+        let mut command = self.own("busy")?;
         // Ends when its standard input does: also when the driver is killed.
         let child = command.stdin(Stdio::piped()).spawn().map_err(Error::io("busy"))?;
         self.children.push(child);
@@ -176,6 +214,23 @@ impl Peers {
             Err(RecvTimeoutError::Disconnected) => Err(Error::Peer("all peers are gone".into())),
         }
     }
+}
+
+fn own_path() -> Result<PathBuf, Error> {
+    std::env::current_exe().map_err(Error::io("own path"))
+}
+
+/// A directory with this program under the names of the peers.
+fn aliases() -> Result<TempDir, Error> {
+    let (own, dir) = (own_path()?, tempfile::tempdir().map_err(Error::io("a temporary directory"))?);
+    for role in ["client", "server", "busy"] {
+        let alias = dir.path().join(format!("suite-{role}"));
+        // A link where the file system allows it.
+        std::fs::hard_link(&own, &alias)
+            .or_else(|_| std::fs::copy(&own, &alias).map(drop))
+            .map_err(Error::io(alias.display()))?;
+    }
+    Ok(dir)
 }
 
 impl Drop for Peers {
