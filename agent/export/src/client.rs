@@ -8,25 +8,21 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use prost::Message;
-use tonic::codec::CompressionEncoding;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
 use crate::error::{ExportError, chain, quoted};
 use crate::settings::{Protocol, Settings};
+use crate::signal::{ANSWER_BYTES, Signal};
 
-/// An answer is a few bytes; a longer one is not from a collector.
-const ANSWER_BYTES: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("pitot/", env!("CARGO_PKG_VERSION"));
 
-/// Sends requests to one endpoint.
+/// Sends requests of one signal to one endpoint.
 #[derive(Debug)]
-pub(crate) struct Client {
-    transport: Transport,
+pub(crate) struct Client<S: Signal> {
+    transport: Transport<S>,
     headers: HeaderMap,
     endpoint: Uri,
     /// The endpoint without credentials.
@@ -35,15 +31,15 @@ pub(crate) struct Client {
 }
 
 #[derive(Debug)]
-enum Transport {
+enum Transport<S: Signal> {
     Http { client: HttpClient<HttpConnector, Full<Bytes>>, gzip: bool },
-    Grpc(LogsServiceClient<Channel>),
+    Grpc(S::Stub),
 }
 
 /// What the collector did not take of a request that it answered with success.
 #[derive(Debug)]
 pub(crate) struct Partial {
-    /// Log records.
+    /// Log records, or data points.
     pub(crate) rejected: u64,
     pub(crate) error: ExportError,
 }
@@ -56,7 +52,7 @@ pub(crate) struct Failure {
     pub(crate) retry: Option<Duration>,
 }
 
-impl Client {
+impl<S: Signal> Client<S> {
     /// Must be called in the runtime that will send. Connects with the first request.
     pub(crate) fn new(settings: &Settings) -> Result<Self, ExportError> {
         let endpoint = settings.endpoint.clone();
@@ -70,12 +66,7 @@ impl Client {
                     .user_agent(USER_AGENT)
                     .map_err(|_| ExportError::Header { name: "user-agent".to_owned() })?
                     .connect_lazy();
-                let client = LogsServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-                Transport::Grpc(if settings.gzip {
-                    client.send_compressed(CompressionEncoding::Gzip)
-                } else {
-                    client
-                })
+                Transport::Grpc(S::stub(channel, settings.gzip))
             }
         };
         Ok(Self {
@@ -88,7 +79,7 @@ impl Client {
     }
 
     /// One attempt.
-    pub(crate) async fn send(&self, request: ExportLogsServiceRequest) -> Result<Option<Partial>, Failure> {
+    pub(crate) async fn send(&self, request: S::Request) -> Result<Option<Partial>, Failure> {
         let attempt = async {
             match &self.transport {
                 Transport::Http { client, gzip } => self.http(client, *gzip, &request).await,
@@ -99,11 +90,11 @@ impl Client {
             let error = ExportError::TimedOut { endpoint: self.shown.clone(), after: self.timeout };
             Err(Failure { error, retry: Some(Duration::ZERO) })
         })?;
-        Ok(answer.partial_success.and_then(|partial| {
-            let rejected = u64::try_from(partial.rejected_log_records).unwrap_or(0);
+        Ok(S::rejected(answer).and_then(|(rejected, message)| {
+            let rejected = u64::try_from(rejected).unwrap_or(0);
             // None rejected: a warning, and everything was taken.
             (rejected > 0).then(|| {
-                let message = quoted(&partial.error_message);
+                let message = quoted(&message);
                 Partial {
                     rejected,
                     error: ExportError::Rejected { endpoint: self.shown.clone(), rejected, message },
@@ -116,8 +107,8 @@ impl Client {
         &self,
         client: &HttpClient<HttpConnector, Full<Bytes>>,
         gzip: bool,
-        message: &ExportLogsServiceRequest,
-    ) -> Result<ExportLogsServiceResponse, Failure> {
+        message: &S::Request,
+    ) -> Result<S::Answer, Failure> {
         let mut body = message.encode_to_vec();
         let mut headers = self.headers.clone();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
@@ -138,19 +129,15 @@ impl Client {
         }
         let body =
             Limited::new(body, ANSWER_BYTES).collect().await.map_err(|e| self.unreachable(chain(&*e)))?;
-        ExportLogsServiceResponse::decode(body.to_bytes()).map_err(|_| {
-            self.refused("success, but not as an OTLP collector does".to_owned(), NOT_OTLP, None)
+        S::Answer::decode(body.to_bytes()).map_err(|_| {
+            self.refused("success, but not as an OTLP collector does".to_owned(), S::NOT_TAKEN, None)
         })
     }
 
-    async fn grpc(
-        &self,
-        mut client: LogsServiceClient<Channel>,
-        message: ExportLogsServiceRequest,
-    ) -> Result<ExportLogsServiceResponse, Failure> {
+    async fn grpc(&self, stub: S::Stub, message: S::Request) -> Result<S::Answer, Failure> {
         let mut request = tonic::Request::new(message);
         *request.metadata_mut() = MetadataMap::from_headers(self.headers.clone());
-        match client.export(request).await {
+        match S::call(stub, request).await {
             Ok(answer) => Ok(answer.into_inner()),
             Err(status) => Err(self.refused_by_grpc(&status)),
         }
@@ -170,7 +157,7 @@ impl Client {
         let after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let (fix, retry) = match status.as_u16() {
             401 | 403 => ("set its credentials in OTEL_EXPORTER_OTLP_HEADERS", None),
-            404 | 405 => (NOT_OTLP, None),
+            404 | 405 => (S::NOT_TAKEN, None),
             429 | 502 | 503 | 504 => (BUSY, Some(Duration::from_secs(after.unwrap_or(0)))),
             _ => ("look at its log", None),
         };
@@ -188,7 +175,7 @@ impl Client {
             Code::Unauthenticated | Code::PermissionDenied => {
                 ("set its credentials in OTEL_EXPORTER_OTLP_HEADERS", false)
             }
-            Code::Unimplemented => (NOT_OTLP, false),
+            Code::Unimplemented => (S::NOT_TAKEN, false),
             Code::ResourceExhausted => (BUSY, !status.details().is_empty()),
             Code::Cancelled
             | Code::DeadlineExceeded
@@ -204,8 +191,6 @@ impl Client {
 }
 
 const BUSY: &str = "it is overloaded or starting: look at its log and its limits";
-const NOT_OTLP: &str = "it takes no OTLP logs there: check port and path (gRPC on 4317 with \
-                        OTEL_EXPORTER_OTLP_PROTOCOL=grpc; HTTP on 4318, path /v1/logs)";
 
 fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, ExportError> {
     let mut headers = HeaderMap::new();

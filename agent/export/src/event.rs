@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::logs::{AnyValue, LogRecord, Severity};
+use pitot_common::user::Overload;
 use pitot_findings::Finding;
 use pitot_findings::finding::{self, Flow};
 use serde_json::Value;
@@ -42,6 +43,35 @@ pub(crate) fn describe(finding: &Finding, record: &mut impl LogRecord) {
     }
     for (name, value) in &finding.evidence {
         evidence(format!("pitot.evidence.{name}"), value, record);
+    }
+}
+
+/// Writes the begin or end of an overload into a new record.
+pub(crate) fn describe_overload(overload: &Overload, record: &mut impl LogRecord) {
+    const NAME: &str = "pitot.capture.overload";
+    let Overload { time_ns, begins, connections, bytes } = *overload;
+    record.set_event_name(NAME);
+    record.set_timestamp(time(time_ns));
+    record.set_observed_timestamp(time(time_ns));
+    record.set_severity_number(Severity::Warn);
+    record.set_severity_text(finding::Severity::Warn.as_str());
+    record.set_body(overload_line(overload).into());
+    record.add_attribute("otel.event.name", NAME);
+    record.add_attribute("pitot.overload.state", if begins { "begin" } else { "end" });
+    record.add_attribute("pitot.overload.connections", i64::try_from(connections).unwrap_or(i64::MAX));
+    record.add_attribute("pitot.overload.bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
+}
+
+/// The begin or end of an overload in one sentence.
+#[must_use]
+pub fn overload_line(overload: &Overload) -> String {
+    let Overload { begins, connections, bytes, .. } = *overload;
+    if begins {
+        "capture cannot keep up: whole connections are left out until it can; give the agent more CPU, raise \
+         capture.ring_bytes, or leave traffic out by capture.filter"
+            .to_owned()
+    } else {
+        format!("capture keeps up again; it left out {bytes} bytes of {connections} connections")
     }
 }
 

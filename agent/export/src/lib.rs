@@ -1,10 +1,10 @@
-//! Findings as OpenTelemetry events, over OTLP.
+//! Findings as OpenTelemetry events, and what Pitot does as metrics, over OTLP.
 //!
 //! **In:** [`Finding`]s, and the `OTEL_*` variables ([`Settings`]). **Out:** log records with an event name at an
 //! OTLP collector, over gRPC or HTTP/protobuf. The caller is synchronous and never waits: a bounded queue stands
 //! between it and a thread with its own runtime. While the collector is away, findings wait in the queue and are
 //! tried again; [`Exporter::shutdown`] sends what is left within a deadline and says what did not arrive. Nothing is
-//! kept on disk.
+//! kept on disk. Metrics ([`Reporter`]) go their own way: only the latest are worth sending.
 //!
 //! No TLS: the collector is on this machine or in this network, and speaks TLS to the rest of the world.
 //!
@@ -26,8 +26,11 @@
 mod client;
 mod error;
 mod event;
+mod metrics;
 mod queue;
+mod reporter;
 mod settings;
+mod signal;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,16 +43,21 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
+use pitot_common::user::Overload;
 use pitot_findings::Finding;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub use error::ExportError;
-pub use settings::{Protocol, Settings, Warning};
+pub use event::overload_line;
+pub use metrics::Snapshot;
+pub use reporter::Reporter;
+pub use settings::{MetricsSettings, Protocol, Settings, Warning};
 
 use client::Client;
 use queue::{Queue, Tally};
+use signal::Logs;
 
 /// What became of the findings given to [`Exporter::export`].
 #[derive(Debug, Clone, Default)]
@@ -103,7 +111,7 @@ impl Exporter {
         let tally = Arc::new(Tally::default());
         let (queue, receiver) = Queue::new(Arc::clone(&tally));
         let resource = resource(&settings);
-        let scope = InstrumentationScope::builder("pitot").with_version(env!("CARGO_PKG_VERSION")).build();
+        let scope = scope();
         let provider =
             SdkLoggerProvider::builder().with_log_processor(queue).with_resource(resource.clone()).build();
         let logger = provider.logger_with_scope(scope.clone());
@@ -133,6 +141,15 @@ impl Exporter {
         if let Some(Running { logger, .. }) = &self.running {
             let mut record = logger.create_log_record();
             event::describe(finding, &mut record);
+            logger.emit(record);
+        }
+    }
+
+    /// Puts the begin or end of an overload into the queue, as [`Exporter::export`] does a finding; it is counted with them.
+    pub fn overload(&self, overload: &Overload) {
+        if let Some(Running { logger, .. }) = &self.running {
+            let mut record = logger.create_log_record();
+            event::describe_overload(overload, &mut record);
             logger.emit(record);
         }
     }
@@ -185,15 +202,24 @@ pub fn probe(settings: &Settings) -> Result<(), ExportError> {
     }
 }
 
-fn runtime_and_client(settings: &Settings) -> Result<(Runtime, Client), ExportError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|source| {
-        ExportError::Start { endpoint: settings.shown_endpoint(), source: Arc::new(source) }
-    })?;
+fn runtime_and_client(settings: &Settings) -> Result<(Runtime, Client<Logs>), ExportError> {
+    let runtime = runtime(settings)?;
     let client = {
         let _in_runtime = runtime.enter();
         Client::new(settings)?
     };
     Ok((runtime, client))
+}
+
+fn runtime(settings: &Settings) -> Result<Runtime, ExportError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|source| ExportError::Start {
+        endpoint: settings.shown_endpoint(),
+        source: Arc::new(source),
+    })
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("pitot").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Ends at the deadline, or when no deadline will come any more.

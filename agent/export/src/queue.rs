@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::client::Client;
 use crate::error::ExportError;
+use crate::signal::Logs;
 
 /// Findings that wait while the collector is away. Findings are rare; at 4 KB each this is 16 MB.
 pub(crate) const CAPACITY: usize = 4_096;
@@ -82,7 +83,7 @@ impl LogProcessor for Queue {
 /// whoever cannot wait drops the future.
 pub(crate) async fn drain(
     mut queue: mpsc::Receiver<SdkLogRecord>,
-    client: Client,
+    client: Client<Logs>,
     resource: ResourceAttributesWithSchema,
     scope: InstrumentationScope,
     tally: Arc<Tally>,
@@ -105,7 +106,7 @@ fn request(
     }
 }
 
-async fn send(client: &Client, request: &ExportLogsServiceRequest, records: u64, tally: &Tally) {
+async fn send(client: &Client<Logs>, request: &ExportLogsServiceRequest, records: u64, tally: &Tally) {
     let mut pause = BACKOFF.0;
     loop {
         match client.send(request.clone()).await {

@@ -1,7 +1,7 @@
 //! [`Settings`]: where to and how, from the `OTEL_*` variables.
 //!
 //! Source: OpenTelemetry specification, "SDK environment variables", "OTLP exporter" and "Resource SDK". For
-//! each setting the `OTEL_EXPORTER_OTLP_LOGS_*` variable goes before the general one; an empty value is as none; a
+//! each setting the variable of the signal (`OTEL_EXPORTER_OTLP_LOGS_*`, `_METRICS_*`) goes before the general one; an empty value is as none; a
 //! value that is not understood is ignored with a warning ([`Settings::warnings`]). TLS is not built in, so
 //! `_CERTIFICATE` and `_CLIENT_*` have nothing to act on: an endpoint that asks for TLS is an error.
 
@@ -72,19 +72,25 @@ impl Settings {
     /// # Errors
     /// [`ExportError::Endpoint`], [`ExportError::Tls`].
     pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ExportError> {
-        let mut vars = Vars { lookup, warnings: Vec::new() };
-        let protocol = vars.protocol();
+        Self::of_signal(&LOGS, &mut Vars::new(lookup))
+    }
+
+    fn of_signal<L: Fn(&str) -> Option<String>>(
+        names: &'static SignalNames,
+        vars: &mut Vars<L>,
+    ) -> Result<Self, ExportError> {
+        let protocol = vars.protocol(names);
         let mut settings = Self {
             disabled: vars.boolean("OTEL_SDK_DISABLED"),
             protocol,
-            endpoint: vars.endpoint(protocol)?,
-            headers: vars.headers(),
-            timeout: vars.timeout(),
-            gzip: vars.gzip(),
+            endpoint: vars.endpoint(names, protocol)?,
+            headers: vars.headers(names),
+            timeout: vars.timeout(names),
+            gzip: vars.gzip(names),
             resource: vars.resource(),
             warnings: Vec::new(),
         };
-        settings.warnings = vars.warnings;
+        settings.warnings = std::mem::take(&mut vars.warnings);
         Ok(settings)
     }
 
@@ -104,15 +110,82 @@ fn shown(given: &str) -> String {
     quoted(given.rsplit_once('@').map_or(given, |(_, after)| after))
 }
 
-/// The variable of the logs signal, then that of all signals.
+/// Where and how often metrics are exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Where to and how; [`Settings::disabled`] too by `OTEL_METRICS_EXPORTER=none`. Its warnings are those that are not
+    /// about events as well.
+    pub settings: Settings,
+    /// `OTEL_METRIC_EXPORT_INTERVAL`.
+    pub interval: Duration,
+}
+
+impl MetricsSettings {
+    /// Reads this process' environment.
+    ///
+    /// # Errors
+    /// [`ExportError::Endpoint`], [`ExportError::Tls`].
+    pub fn from_env() -> Result<Self, ExportError> {
+        Self::from_vars(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// Reads variables from `lookup`.
+    ///
+    /// # Errors
+    /// [`ExportError::Endpoint`], [`ExportError::Tls`].
+    pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ExportError> {
+        let mut vars = Vars::new(lookup);
+        let mut settings = Settings::of_signal(&METRICS, &mut vars)?;
+        // What is wrong with the others is said where events are exported.
+        settings.warnings.retain(|warning| warning.variable.contains("METRICS"));
+        settings.disabled |= vars.no_metrics();
+        let interval = vars.milliseconds(
+            [INTERVAL; 2],
+            Duration::from_secs(60),
+            "whole milliseconds above 0 (60000 is used now)",
+        );
+        vars.only_cumulative();
+        settings.warnings.append(&mut vars.warnings);
+        Ok(Self { settings, interval })
+    }
+}
+
+/// The variable of the signal, then that of all signals.
 type Names = [&'static str; 2];
 
-const PROTOCOL: Names = ["OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
-const ENDPOINT: Names = ["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-const HEADERS: Names = ["OTEL_EXPORTER_OTLP_LOGS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
-const TIMEOUT: Names = ["OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
-const COMPRESSION: Names = ["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
-const INSECURE: Names = ["OTEL_EXPORTER_OTLP_LOGS_INSECURE", "OTEL_EXPORTER_OTLP_INSECURE"];
+/// The variables of one signal, and its path at the general endpoint.
+struct SignalNames {
+    path: &'static str,
+    protocol: Names,
+    endpoint: Names,
+    headers: Names,
+    timeout: Names,
+    compression: Names,
+    insecure: Names,
+}
+
+macro_rules! names {
+    ($signal:literal, $path:literal) => {
+        SignalNames {
+            path: $path,
+            protocol: [concat!("OTEL_EXPORTER_OTLP_", $signal, "_PROTOCOL"), "OTEL_EXPORTER_OTLP_PROTOCOL"],
+            endpoint: [concat!("OTEL_EXPORTER_OTLP_", $signal, "_ENDPOINT"), "OTEL_EXPORTER_OTLP_ENDPOINT"],
+            headers: [concat!("OTEL_EXPORTER_OTLP_", $signal, "_HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS"],
+            timeout: [concat!("OTEL_EXPORTER_OTLP_", $signal, "_TIMEOUT"), "OTEL_EXPORTER_OTLP_TIMEOUT"],
+            compression: [
+                concat!("OTEL_EXPORTER_OTLP_", $signal, "_COMPRESSION"),
+                "OTEL_EXPORTER_OTLP_COMPRESSION",
+            ],
+            insecure: [concat!("OTEL_EXPORTER_OTLP_", $signal, "_INSECURE"), "OTEL_EXPORTER_OTLP_INSECURE"],
+        }
+    };
+}
+
+static LOGS: SignalNames = names!("LOGS", "/v1/logs");
+static METRICS: SignalNames = names!("METRICS", "/v1/metrics");
+const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+const METRICS_EXPORTER: &str = "OTEL_METRICS_EXPORTER";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
 /// The environment, and what was wrong in it.
 struct Vars<L> {
@@ -121,6 +194,10 @@ struct Vars<L> {
 }
 
 impl<L: Fn(&str) -> Option<String>> Vars<L> {
+    fn new(lookup: L) -> Self {
+        Self { lookup, warnings: Vec::new() }
+    }
+
     fn one(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
@@ -144,8 +221,8 @@ impl<L: Fn(&str) -> Option<String>> Vars<L> {
         }
     }
 
-    fn protocol(&mut self) -> Protocol {
-        match self.first(PROTOCOL) {
+    fn protocol(&mut self, names: &SignalNames) -> Protocol {
+        match self.first(names.protocol) {
             Some((_, value)) if value == "grpc" => Protocol::Grpc,
             Some((_, value)) if value == "http/protobuf" => Protocol::HttpProtobuf,
             None => Protocol::HttpProtobuf,
@@ -156,16 +233,18 @@ impl<L: Fn(&str) -> Option<String>> Vars<L> {
         }
     }
 
-    fn endpoint(&mut self, protocol: Protocol) -> Result<Uri, ExportError> {
-        let (variable, given) = self.first(ENDPOINT).unwrap_or_else(|| {
+    fn endpoint(&mut self, names: &SignalNames, protocol: Protocol) -> Result<Uri, ExportError> {
+        let [_, general] = names.endpoint;
+        let (variable, given) = self.first(names.endpoint).unwrap_or_else(|| {
             let port = if protocol == Protocol::Grpc { 4317 } else { 4318 };
-            (ENDPOINT[1], format!("http://localhost:{port}"))
+            (general, format!("http://localhost:{port}"))
         });
-        let insecure = self.first(INSECURE).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
+        let insecure =
+            self.first(names.insecure).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"));
         let url = match protocol {
-            // The logs variable is taken as it is; the general one is a base URL.
-            Protocol::HttpProtobuf if variable == ENDPOINT[1] => {
-                format!("{}/v1/logs", given.trim_end_matches('/'))
+            // The signal's variable is taken as it is; the general one is a base URL.
+            Protocol::HttpProtobuf if variable == general => {
+                format!("{}{}", given.trim_end_matches('/'), names.path)
             }
             Protocol::Grpc if !given.contains("://") => {
                 format!("{}://{given}", if insecure { "http" } else { "https" })
@@ -181,25 +260,48 @@ impl<L: Fn(&str) -> Option<String>> Vars<L> {
         }
     }
 
-    fn headers(&mut self) -> Vec<(String, String)> {
-        let Some((name, text)) = self.first(HEADERS) else { return Vec::new() };
+    fn headers(&mut self, names: &SignalNames) -> Vec<(String, String)> {
+        let Some((name, text)) = self.first(names.headers) else { return Vec::new() };
         self.pairs(name, &text).into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect()
     }
 
-    fn timeout(&mut self) -> Duration {
-        let default = Duration::from_secs(10);
-        let Some((name, text)) = self.first(TIMEOUT) else { return default };
+    fn timeout(&mut self, names: &SignalNames) -> Duration {
+        let expected = "whole milliseconds above 0 (10000 is used now)";
+        self.milliseconds(names.timeout, Duration::from_secs(10), expected)
+    }
+
+    fn milliseconds(&mut self, names: Names, default: Duration, expected: &'static str) -> Duration {
+        let Some((name, text)) = self.first(names) else { return default };
         match text.trim().parse() {
             Ok(milliseconds) if milliseconds > 0 => Duration::from_millis(milliseconds),
             _ => {
-                self.ignore(name, "whole milliseconds above 0 (10000 is used now)");
+                self.ignore(name, expected);
                 default
             }
         }
     }
 
-    fn gzip(&mut self) -> bool {
-        match self.first(COMPRESSION) {
+    /// Whether metrics are not to be exported.
+    fn no_metrics(&mut self) -> bool {
+        match self.one(METRICS_EXPORTER).as_deref() {
+            Some("none") => true,
+            None | Some("otlp") => false,
+            Some(_) => {
+                self.ignore(METRICS_EXPORTER, "otlp (used now) or none");
+                false
+            }
+        }
+    }
+
+    fn only_cumulative(&mut self) {
+        let asked = self.one(TEMPORALITY).map(|value| value.to_ascii_lowercase());
+        if asked.is_some_and(|asked| asked != "cumulative") {
+            self.ignore(TEMPORALITY, "cumulative");
+        }
+    }
+
+    fn gzip(&mut self, names: &SignalNames) -> bool {
+        match self.first(names.compression) {
             Some((_, value)) if value == "gzip" => true,
             Some((_, value)) if value == "none" => false,
             None => false,
@@ -325,6 +427,42 @@ mod tests {
         assert_eq!(s.resource, [pair("service.name", "a"), pair("deployment.environment.name", "b,c")]);
         let named = good(&[("OTEL_RESOURCE_ATTRIBUTES", "service.name=a,k=v"), ("OTEL_SERVICE_NAME", "b")]);
         assert_eq!(named.resource, [pair("k", "v"), pair("service.name", "b")]);
+    }
+
+    fn metrics(vars: &[(&str, &str)]) -> MetricsSettings {
+        MetricsSettings::from_vars(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+            .unwrap()
+    }
+
+    #[test]
+    fn metrics_have_their_own() {
+        const ALL: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1");
+        let m = metrics(&[ALL, ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://l:2")]);
+        assert_eq!(m.settings.endpoint, "http://c:1/v1/metrics");
+        assert_eq!((m.interval, m.settings.disabled), (Duration::from_secs(60), false));
+        let m = metrics(&[
+            ALL,
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:3/own"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "1500"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "Cumulative"),
+        ]);
+        assert_eq!(
+            (m.interval, m.settings.endpoint.to_string().as_str()),
+            (Duration::from_millis(1500), "http://m:3/own")
+        );
+        assert!(metrics(&[("OTEL_METRICS_EXPORTER", "none")]).settings.disabled);
+        assert!(metrics(&[("OTEL_SDK_DISABLED", "true")]).settings.disabled);
+        // Of events too, and said there.
+        assert!(metrics(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "0")]).settings.warnings.is_empty());
+        for (name, value) in [
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "x"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        ] {
+            let warnings = metrics(&[(name, value)]).settings.warnings;
+            assert_eq!(warnings.iter().map(|w| w.variable).collect::<Vec<_>>(), [name]);
+        }
     }
 
     #[test]

@@ -5,9 +5,12 @@
 mod support;
 
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
-use pitot_export::{ExportError, Exporter, Report, Settings, probe};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use pitot_common::user::Overload;
+use pitot_export::{ExportError, Exporter, Report, Reporter, Settings, Snapshot, probe};
 use prost::Message;
-use support::{Answer, Receiver, attribute, finding, free_port, settings};
+use support::{Answer, Receiver, attribute, finding, free_port, metrics_settings, settings};
 
 const OK: Answer = Answer::Http("200 OK", Vec::new());
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -46,19 +49,19 @@ fn a_finding_is_an_event() {
     for header in ["x-tenant: a b", "content-type: application/x-protobuf", "content-encoding: gzip"] {
         assert!(received.head.iter().any(|line| line == header), "{header}: {:?}", received.head);
     }
-    let resource = &received.body.resource_logs[0].resource.as_ref().expect("a resource").attributes;
+    let resource = &received.logs().resource_logs[0].resource.clone().expect("a resource").attributes;
     let check =
         |key, expected: &str| assert_eq!(attribute(resource, key).as_deref(), Some(expected), "{key}");
     check("service.name", "pitot");
     check("service.version", env!("CARGO_PKG_VERSION"));
     check("deployment.environment.name", "test");
     check("telemetry.sdk.language", "rust");
-    let scope = received.body.resource_logs[0].scope_logs[0].scope.as_ref().expect("a scope");
+    let scope = received.logs().resource_logs[0].scope_logs[0].scope.clone().expect("a scope");
     assert_eq!(scope.name, "pitot");
 
-    let records: Vec<_> = received.records().collect();
+    let records = received.records();
     assert_eq!(records.len(), 1);
-    let record = records[0];
+    let record = &records[0];
     assert_eq!(record.event_name, "pitot.schema.drift");
     assert_eq!(record.time_unix_nano, 1_795_343_464_000_000_001);
     assert_eq!(record.observed_time_unix_nano, 1_795_343_467_000_000_000);
@@ -99,7 +102,7 @@ fn what_is_absent_is_not_sent_and_other_methods_are_other() {
     exporter.export(&bare);
     exporter.shutdown().expect("arrives");
     let received = receiver.next();
-    let attributes = &received.records().next().expect("a record").attributes;
+    let attributes = &received.records().first().expect("a record").attributes.clone();
     assert_eq!(attribute(attributes, "http.request.method").as_deref(), Some("_OTHER"));
     assert_eq!(attribute(attributes, "pitot.flow.method").as_deref(), Some("BREW"));
     for absent in ["pitot.old_path", "pitot.flow.operation", "pitot.upstream.client"] {
@@ -207,7 +210,7 @@ fn a_header_that_http_does_not_allow_is_refused_at_the_start() {
 fn probe_finds_a_collector() {
     let receiver = Receiver::start(vec![OK]);
     probe(&settings(&[(ENDPOINT, &receiver.endpoint)])).expect("is there");
-    assert_eq!(receiver.next().records().count(), 0);
+    assert_eq!(receiver.next().records().len(), 0);
 }
 
 #[test]
@@ -222,4 +225,111 @@ fn the_queue_is_bounded_and_what_does_not_fit_is_counted() {
     assert!(report.queue_full >= 5_000 - 4_096 - 64, "{report:?}");
     assert_eq!(report.taken, report.exported + report.rejected + report.queue_full + report.pending);
     assert_eq!(incomplete(exporter.shutdown()).1, 5_000);
+}
+
+fn snapshot() -> Snapshot {
+    let mut snapshot = Snapshot { connections: 3, resident: Some(1 << 20), ..Snapshot::default() };
+    snapshot.ledger.bytes.seen = 10;
+    snapshot.ledger.bytes.parsed = 4;
+    snapshot.ledger.bytes.skip("filtered", 3);
+    snapshot.ledger.bytes.lose("ring_full", 2);
+    snapshot.kernel.insert("ring_full", 7);
+    snapshot.held.insert("bodies", 5);
+    snapshot
+}
+
+/// Name, unit, attributes and value of each point.
+fn points(received: &support::Received) -> Vec<String> {
+    let request = received.metrics();
+    let metrics = request.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics);
+    metrics
+        .flat_map(|metric| {
+            let points = match metric.data.as_ref().expect("data") {
+                Data::Sum(sum) => {
+                    assert_eq!(sum.aggregation_temporality(), AggregationTemporality::Cumulative);
+                    &sum.data_points
+                }
+                Data::Gauge(gauge) => &gauge.data_points,
+                other => panic!("{other:?}"),
+            };
+            points.iter().map(|point| {
+                assert!(0 < point.start_time_unix_nano && point.start_time_unix_nano <= point.time_unix_nano);
+                let values =
+                    point.attributes.iter().map(|a| attribute(&point.attributes, &a.key).expect("text"));
+                let values: Vec<_> = values.collect();
+                format!(
+                    "{} {} {} {:?}",
+                    metric.name,
+                    metric.unit,
+                    values.join("/"),
+                    point.value.expect("a value")
+                )
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_latest_metrics_are_sent_and_the_last_before_the_end() {
+    let receiver = Receiver::start(vec![Answer::Http("503 Service Unavailable", Vec::new()), OK]);
+    let vars = [
+        (ENDPOINT, receiver.endpoint.as_str()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://localhost:1/"),
+    ];
+    let mut reporter = Reporter::start(metrics_settings(&vars)).expect("starts");
+    assert!(reporter.report(snapshot()).is_none());
+    let first = receiver.next();
+    assert!(first.head[0].starts_with("post /v1/metrics "), "{:?}", first.head);
+    while !reporter.is_due() {
+        std::thread::yield_now();
+    }
+    // One that could not be sent is replaced by the next.
+    reporter.shutdown(snapshot()).expect("arrives");
+    let received = receiver.next();
+    assert_eq!(
+        points(&received),
+        [
+            "pitot.capture.bytes By parsed AsInt(4)",
+            "pitot.capture.bytes By pending AsInt(1)",
+            "pitot.capture.bytes By skipped/filtered AsInt(3)",
+            "pitot.capture.bytes By lost/ring_full AsInt(2)",
+            "pitot.messages {message} parsed AsInt(0)",
+            "pitot.messages {message} pending AsInt(0)",
+            "pitot.kernel.records {record} ring_full AsInt(7)",
+            "pitot.connections {connection}  AsInt(3)",
+            "pitot.buffer.usage By bodies AsInt(5)",
+            "process.memory.usage By  AsInt(1048576)",
+        ]
+    );
+}
+
+#[test]
+fn no_metrics_where_nobody_wants_them() {
+    for vars in [[("OTEL_METRICS_EXPORTER", "none")], [("OTEL_SDK_DISABLED", "true")]] {
+        let mut reporter = Reporter::start(metrics_settings(&vars)).expect("starts");
+        assert!(!reporter.is_due());
+        assert!(reporter.report(snapshot()).is_none());
+        reporter.shutdown(snapshot()).expect("nothing was to be sent");
+    }
+}
+
+#[test]
+fn metrics_that_do_not_arrive_are_no_secret() {
+    let endpoint = format!("http://127.0.0.1:{}", free_port());
+    let reporter = Reporter::start(metrics_settings(&[(ENDPOINT, &endpoint)])).expect("starts");
+    let error = reporter.shutdown(snapshot()).expect_err("nobody listens");
+    assert!(error.to_string().starts_with("cannot reach the OTLP collector at http://127.0.0.1:"), "{error}");
+}
+
+#[test]
+fn an_overload_is_an_event() {
+    let receiver = Receiver::start(vec![OK]);
+    let exporter = Exporter::start(settings(&[(ENDPOINT, &receiver.endpoint)])).expect("starts");
+    exporter.overload(&Overload { time_ns: 5, begins: false, connections: 2, bytes: 300 });
+    exporter.shutdown().expect("arrives");
+    let record = receiver.next().records().remove(0);
+    assert_eq!((record.event_name.as_str(), record.time_unix_nano), ("pitot.capture.overload", 5));
+    assert_eq!(attribute(&record.attributes, "pitot.overload.state").as_deref(), Some("end"));
+    assert_eq!(attribute(&record.attributes, "pitot.overload.bytes").as_deref(), Some("300"));
 }

@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use pitot_export::Settings;
+use pitot_export::{MetricsSettings, Settings};
 use pitot_findings::Finding;
 use pitot_findings::finding::{Flow, Severity, State};
 use prost::Message;
@@ -60,6 +61,14 @@ pub(crate) fn settings(vars: &[(&str, &str)]) -> Settings {
         .expect("good settings")
 }
 
+/// The same for metrics.
+pub(crate) fn metrics_settings(vars: &[(&str, &str)]) -> MetricsSettings {
+    MetricsSettings::from_vars(|name| {
+        vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+    })
+    .expect("good settings")
+}
+
 /// A port of the loopback interface where nobody listens.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -83,7 +92,8 @@ pub(crate) struct Receiver {
 pub(crate) struct Received {
     /// Request line and headers, lower case.
     pub(crate) head: Vec<String>,
-    pub(crate) body: ExportLogsServiceRequest,
+    /// Whole and as it came; which signal it is, the request line says.
+    bytes: Vec<u8>,
 }
 
 impl Receiver {
@@ -136,16 +146,30 @@ fn receive(stream: &TcpStream) -> Received {
         flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
         body = plain;
     }
-    Received { head, body: ExportLogsServiceRequest::decode(&body[..]).expect("OTLP") }
+    Received { head, bytes: body }
 }
 
 impl Received {
-    pub(crate) fn records(&self) -> impl Iterator<Item = &LogRecord> {
-        self.body.resource_logs.iter().flat_map(|r| &r.scope_logs).flat_map(|s| &s.log_records)
+    pub(crate) fn logs(&self) -> ExportLogsServiceRequest {
+        ExportLogsServiceRequest::decode(&self.bytes[..]).expect("OTLP")
+    }
+
+    pub(crate) fn metrics(&self) -> ExportMetricsServiceRequest {
+        ExportMetricsServiceRequest::decode(&self.bytes[..]).expect("OTLP")
+    }
+
+    pub(crate) fn records(&self) -> Vec<LogRecord> {
+        self.logs()
+            .resource_logs
+            .iter()
+            .flat_map(|r| &r.scope_logs)
+            .flat_map(|s| &s.log_records)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn ids(&self) -> Vec<String> {
-        self.records().filter_map(|record| attribute(&record.attributes, "pitot.finding.id")).collect()
+        self.records().iter().filter_map(|record| attribute(&record.attributes, "pitot.finding.id")).collect()
     }
 }
 
