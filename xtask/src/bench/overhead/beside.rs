@@ -67,8 +67,8 @@ impl Beside {
             Side::Kernel => vec!["release/examples/drain"],
             Side::Filtered | Side::Agent => vec!["release/pitot", "run", "--findings", "/dev/null"],
         };
-        let excluded =
-            (side == Side::Filtered).then(|| ("PITOT_CAPTURE__EXCLUDE", format!("[{{port: {port}}}]")));
+        let excluded = (side == Side::Filtered)
+            .then(|| ("PITOT_CAPTURE__FILTER__EXCLUDE", format!("[{{port: {port}}}]")));
         Self::spawn(&words, excluded).map(Some)
     }
 

@@ -53,8 +53,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         let found = process::which(program).is_some();
         ensure!(found, "bench overhead needs {program}: apt-get install {program}");
     }
-    process::run(&mut process::cargo(&["build", "--release", "-p", "pitot"]))?;
-    process::run(&mut process::cargo(&["build", "--release", "-p", "pitot-capture", "--example", "drain"]))?;
+    let packages = ["-p", "pitot", "-p", "pitot-capture", "--bin", "pitot", "--example", "drain"];
+    process::run(process::cargo(&["build", "--release"]).args(packages))?;
     let (rounds, seconds) = if args.quick { (1, 1) } else { (args.rounds.max(1), args.seconds.max(1)) };
     let bench = Bench { server: Server::start()?, rounds, seconds };
     bench.run()?;
@@ -71,20 +71,19 @@ struct Bench {
 impl Bench {
     fn run(&self) -> Result<()> {
         report::machine(self.rounds, self.seconds);
-        let small =
-            self.saturated("/small.json", &[Side::Nothing, Side::Floor, Side::Kernel, Side::Agent])?;
+        let all = [Side::Nothing, Side::Floor, Side::Kernel, Side::Filtered, Side::Agent];
+        let captured = [Side::Nothing, Side::Floor, Side::Kernel, Side::Agent];
+        let small = self.saturated("/small.json", &all)?;
         report::saturated("1 KiB", &small)?;
         let capacity = small.spread(Side::Nothing, |figure| figure.rate)?.median;
         if small.spread(Side::Agent, |figure| figure.lost)?.most > MOST_LOST {
             report::sustained(self.sustained(&small)?, capacity);
         }
-        let large =
-            self.saturated("/large.json", &[Side::Nothing, Side::Floor, Side::Kernel, Side::Agent])?;
+        let large = self.saturated("/large.json", &captured)?;
         report::saturated("64 KiB", &large)?;
         let rate = RATE.min(capacity * HEADROOM);
         let load = Load::at_rate("/small.json", rate, self.seconds.into());
-        let sides = [Side::Nothing, Side::Floor, Side::Kernel, Side::Agent];
-        report::latencies(rate, RATE, &Rounds::run(&load, &sides, self.rounds, &self.server)?)?;
+        report::latencies(rate, RATE, &Rounds::run(&load, &captured, self.rounds, &self.server)?)?;
         report::bursts(&self.bursts(48_000, 1.3)?, &self.bulk(160 << 20, 2.0)?)?;
         report::memory(FLOWS, &self.flows(rate)?);
         report::programs(&self.programs(Side::Floor)?, &self.programs(Side::Agent)?);
