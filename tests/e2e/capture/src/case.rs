@@ -110,3 +110,47 @@ impl Case {
         }
     }
 }
+
+impl Case {
+    /// What it does, in a few words, by what it differs in from a plain one.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let mut words = vec![self.socket.name().to_owned()];
+        words.push(format!("{:?} to {:?}", self.send, self.receive));
+        words.extend((self.manner != Manner::Plain).then(|| format!("{:?}", self.manner)));
+        words.extend(self.link.map(|between| format!("over {between:?}")));
+        words.extend((self.start == Start::Late).then(|| "recording starts late".to_owned()));
+        words.extend(self.ring_bytes.map(|bytes| format!("ring of {} KiB", bytes >> 10)));
+        words.extend((self.busy > 0).then(|| format!("{} busy processes", self.busy)));
+        words.extend(
+            (self.connections > 1).then(|| format!("{} connections, {:?}", self.connections, self.order)),
+        );
+        let sizes = self.exchanges.iter().flat_map(|exchange| [exchange.request, exchange.response]);
+        let (least, most) =
+            sizes.fold((usize::MAX, 0), |(least, most), size| (least.min(size), most.max(size)));
+        words.push(format!("{} to {}", size(least), size(most)));
+        words.join("; ")
+    }
+}
+
+impl Socket {
+    fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "TCP/IPv4",
+            Self::V6 => "TCP/IPv6",
+            Self::Mapped => "TCP, IPv4-mapped",
+            Self::Mptcp => "MPTCP",
+            Self::UnixPath => "Unix, path",
+            Self::UnixAbstract => "Unix, abstract",
+            Self::Socketpair => "socketpair",
+        }
+    }
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}

@@ -13,13 +13,16 @@ use crate::case::Case;
 use crate::driver::{self, Outcome, Settings};
 use crate::link::relay;
 use crate::peer::{self, Role};
+use crate::table::{self, Run};
 use crate::{cases, plan};
 
 const USAGE: &str = "usage: pitot-capture-suite list [--filter X]...
-       pitot-capture-suite run [--filter X]... [--pitot PATH] [--json] [--patience SECONDS]
+       pitot-capture-suite run [--filter X]... [--pitot PATH] [--with ARGUMENT]... [--json] [--patience SECONDS]
+       pitot-capture-suite table KERNEL=FILE...
 
 Example: pitot-capture-suite run --filter send/ --pitot target/release/pitot
-PATH is $PITOT_BIN by default, else `pitot` beside this program.
+`table` makes the table of docs/capture-coverage.md of what `run --json` printed on each kernel.
+ARGUMENT goes to `pitot record`; PATH is $PITOT_BIN by default, else `pitot` beside this program.
 With PITOT_CAPTURE_QUICK set, cases move a tenth: for machines that are emulated.";
 
 /// What `run` and `list` were told.
@@ -27,6 +30,7 @@ With PITOT_CAPTURE_QUICK set, cases move a tenth: for machines that are emulated
 struct Options {
     filters: Vec<String>,
     pitot: Option<PathBuf>,
+    with: Vec<String>,
     json: bool,
     patience: Duration,
 }
@@ -62,17 +66,33 @@ fn dispatch() -> Result<ExitCode, lexopt::Error> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        "table" => {
+            let mut runs = Vec::new();
+            while let Some(argument) = parser.next()? {
+                let Value(argument) = argument else { return Err(argument.unexpected()) };
+                runs.push(Run::read(&argument.string()?)?);
+            }
+            print!("{}", table::markdown(&runs));
+            Ok(ExitCode::SUCCESS)
+        }
         "run" => Ok(run(&options(&mut parser)?)),
         other => Err(format!("{other} is not known").into()),
     }
 }
 
 fn options(parser: &mut lexopt::Parser) -> Result<Options, lexopt::Error> {
-    let mut options = Options { filters: Vec::new(), pitot: None, json: false, patience: default_patience() };
+    let mut options = Options {
+        filters: Vec::new(),
+        pitot: None,
+        with: Vec::new(),
+        json: false,
+        patience: default_patience(),
+    };
     while let Some(argument) = parser.next()? {
         match argument {
             Long("filter") => options.filters.push(parser.value()?.string()?),
             Long("pitot") => options.pitot = Some(parser.value()?.into()),
+            Long("with") => options.with.push(parser.value()?.string()?),
             Long("json") => options.json = true,
             Long("patience") => options.patience = Duration::from_secs(parser.value()?.parse()?),
             other => return Err(other.unexpected()),
@@ -96,7 +116,8 @@ pub fn default_patience() -> Duration {
 
 fn run(options: &Options) -> ExitCode {
     let pitot = options.pitot.clone().unwrap_or_else(default_pitot);
-    let settings = Settings::new(pitot, options.patience);
+    let mut settings = Settings::new(pitot, options.patience);
+    settings.with.clone_from(&options.with);
     let mut bad = 0;
     for case in cases::selected(&options.filters) {
         let outcome = driver::run(&case, &settings);

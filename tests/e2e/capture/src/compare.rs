@@ -235,3 +235,154 @@ impl Row {
         format!("sent={sent} exact={exact} declared={declared} lost={lost} missing={missing} wrong={wrong}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Address, Exchange, Manner, Order};
+    use crate::receive::ReceivePath;
+    use crate::send::SendPath;
+    use crate::wire::Side;
+
+    fn plan() -> Plan {
+        Plan {
+            run: "r".into(),
+            comm: "c".into(),
+            address: Address::Inherited,
+            send: SendPath::Write,
+            receive: ReceivePath::Read,
+            exchanges: vec![Exchange { request: 100, response: 200 }; 2],
+            connections: 1,
+            order: Order::OneByOne,
+            manner: Manner::Plain,
+            wait: false,
+        }
+    }
+
+    const IDS: [(u32, Side); 4] =
+        [(0, Side::Request), (0, Side::Response), (1, Side::Request), (1, Side::Response)];
+
+    fn id(index: usize) -> Id {
+        let (exchange, side) = IDS[index];
+        Id { connection: 0, exchange, side }
+    }
+
+    /// All four messages were begun, and sent but for `cut`.
+    fn told(cut: Option<usize>) -> Told {
+        let mut told = Told::default();
+        for index in 0..IDS.len() {
+            let body = if id(index).side == Side::Request { 100 } else { 200 };
+            told.add(Line::Begin { id: id(index), body, sha256: format!("hash{index}") });
+            if cut != Some(index) {
+                told.add(Line::Sent { id: id(index) });
+            }
+        }
+        told
+    }
+
+    /// The line of a message, as JSON to be changed.
+    fn line(index: usize) -> serde_json::Value {
+        let id = id(index);
+        let head = plan().head(id.connection, id.exchange, id.side);
+        let text = String::from_utf8(head.encode()).expect("ASCII");
+        let headers: serde_json::Map<_, _> = text
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.into()))
+            .collect();
+        serde_json::json!({
+            "side": id.side, "target": head.target(), "status": 200, "headers": headers,
+            "exchange": format!("e{}", id.exchange), "body_sha256": format!("hash{index}"), "body_bytes": head.body,
+        })
+    }
+
+    /// The recording of these lines, with `parsed` bytes and `lost` ones.
+    fn recorded(lines: &[serde_json::Value], parsed: u64, lost: u64) -> Recorded {
+        let message = |line: &serde_json::Value| serde_json::from_value(line.clone()).expect("a message");
+        let ledger = serde_json::json!({"ledger": {
+            "bytes": {"seen": parsed + lost, "parsed": parsed, "pending": 0, "skipped": {}, "lost": {"ring_full": lost}},
+            "messages": {"started": 4, "parsed": 4, "pending": 0, "skipped": {}, "lost": {}},
+        }});
+        Recorded {
+            messages: lines.iter().map(message).collect(),
+            ledger: serde_json::from_value(ledger).expect("a ledger"),
+        }
+    }
+
+    const ALL_BYTES: u64 = 4 * HEAD as u64 + 600;
+
+    #[track_caller]
+    fn check(cut: Option<usize>, recorded: &Recorded, expected: &str) -> Comparison {
+        let comparison = compare(&plan(), &told(cut), recorded, true);
+        assert_eq!(comparison.row.line(), expected, "{:?}", comparison.complaints);
+        comparison
+    }
+
+    fn changed(index: usize, key: &str, value: impl Into<serde_json::Value>) -> Vec<serde_json::Value> {
+        let mut lines: Vec<_> = (0..4).map(line).collect();
+        lines[index][key] = value.into();
+        lines
+    }
+
+    #[test]
+    fn what_is_as_it_was_sent_is_exact() {
+        let all: Vec<_> = (0..4).map(line).collect();
+        let good =
+            check(None, &recorded(&all, ALL_BYTES, 0), "sent=4 exact=4 declared=0 lost=0 missing=0 wrong=0");
+        assert!(!good.is_bad());
+        let bytes = check(None, &recorded(&all, 7, 0), "sent=4 exact=4 declared=0 lost=0 missing=0 wrong=0");
+        assert!(bytes.is_bad(), "the ledger has other bytes");
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_sent_is_wrong() {
+        for (key, value) in [
+            ("body_sha256", "x".into()),
+            ("body_bytes", 99.into()),
+            ("exchange", "e1".into()),
+            ("target", "/".into()),
+        ] {
+            let value: serde_json::Value = value;
+            let lines = recorded(&changed(0, key, value), ALL_BYTES, 0);
+            let comparison = compare(&plan(), &told(None), &lines, true);
+            assert!(comparison.row.wrong > 0 && comparison.is_bad(), "{key}: {}", comparison.row.line());
+        }
+        let mut twice: Vec<_> = (0..4).map(line).collect();
+        twice.push(line(3));
+        check(None, &recorded(&twice, ALL_BYTES, 0), "sent=4 exact=3 declared=0 lost=0 missing=0 wrong=1");
+        let mut foreign: Vec<_> = (0..4).map(line).collect();
+        foreign.push(serde_json::json!({"side": "request"}));
+        check(None, &recorded(&foreign, ALL_BYTES, 0), "sent=4 exact=4 declared=0 lost=0 missing=0 wrong=1");
+    }
+
+    #[test]
+    fn what_was_cut_off_may_only_be_declared() {
+        let all: Vec<_> = (0..4).map(line).collect();
+        check(Some(3), &recorded(&all, ALL_BYTES, 0), "sent=4 exact=3 declared=0 lost=0 missing=0 wrong=1");
+        let declared = changed(3, "complete", false);
+        check(Some(3), &recorded(&declared, 0, 0), "sent=4 exact=3 declared=1 lost=0 missing=0 wrong=0");
+        check(Some(3), &recorded(&all[..3], 0, 0), "sent=4 exact=3 declared=0 lost=0 missing=1 wrong=0");
+        check(Some(3), &recorded(&all[..3], 0, 5), "sent=4 exact=3 declared=0 lost=1 missing=0 wrong=0");
+    }
+
+    #[test]
+    fn silence_is_missing_unless_the_ledger_has_the_bytes() {
+        let two: Vec<_> = (0..2).map(line).collect();
+        let (request, response) = (HEAD as u64 + 100, HEAD as u64 + 200);
+        let check = |lost, expected| {
+            check(None, &recorded(&two, 0, lost), expected);
+        };
+        check(0, "sent=4 exact=2 declared=0 lost=0 missing=2 wrong=0");
+        check(request - 1, "sent=4 exact=2 declared=0 lost=0 missing=2 wrong=0");
+        check(request, "sent=4 exact=2 declared=0 lost=1 missing=1 wrong=0");
+        check(request + response, "sent=4 exact=2 declared=0 lost=2 missing=0 wrong=0");
+    }
+
+    #[test]
+    fn incomplete_messages_explain_lost_bytes_first() {
+        let mut lines: Vec<_> = (0..3).map(line).collect();
+        lines[2]["complete"] = false.into();
+        let expected = "sent=4 exact=2 declared=1 lost=0 missing=1 wrong=0";
+        check(None, &recorded(&lines, 0, HEAD as u64 + 100), expected);
+    }
+}

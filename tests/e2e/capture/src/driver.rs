@@ -24,6 +24,8 @@ pub struct Settings {
     pub pitot: PathBuf,
     /// How long the peers, and then Pitot, may take for one case.
     pub patience: Duration,
+    /// Further arguments of its `record`.
+    pub with: Vec<String>,
     /// Whether that program sees Unix sockets on this machine.
     unix: bool,
 }
@@ -40,7 +42,7 @@ impl Settings {
             |check: &serde_json::Value| check["name"].as_str().is_some_and(|name| name.contains("Unix"));
         let unix = checks.iter().any(|check| is_unix(check) && check["ok"] == true)
             || std::env::var_os("PITOT_SUITE_UNIX").is_some();
-        Self { pitot, patience, unix }
+        Self { pitot, patience, with: Vec::new(), unix }
     }
 }
 
@@ -91,7 +93,7 @@ fn carry_out(case: &Case, settings: &Settings) -> Result<Comparison, Error> {
     let select = select(case, &plan)?;
     let environment: Vec<_> =
         case.ring_bytes.map(|bytes| ("PITOT_CAPTURE__RING_BYTES", bytes.to_string())).into_iter().collect();
-    let record = || Recording::start(&settings.pitot, &select, &environment);
+    let record = || Recording::start(&settings.pitot, &settings.with, &select, &environment);
     let recording = match case.start {
         Start::Before => {
             let recording = record()?;

@@ -28,6 +28,7 @@ pub mod receive;
 pub mod recording;
 pub mod send;
 pub mod socket;
+pub mod table;
 pub mod wire;
 
 /// Why a case could not be carried out.

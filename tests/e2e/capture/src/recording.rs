@@ -188,7 +188,12 @@ impl Recording {
     ///
     /// # Errors
     /// When it ends before.
-    pub fn start(pitot: &Path, select: &Select, environment: &[(&str, String)]) -> Result<Self, Error> {
+    pub fn start(
+        pitot: &Path,
+        with: &[String],
+        select: &Select,
+        environment: &[(&str, String)],
+    ) -> Result<Self, Error> {
         let dir = tempfile::tempdir().map_err(Error::io("a temporary directory"))?;
         let select = match select {
             Select::Port(port) => ["--port".to_owned(), port.to_string()],
@@ -198,6 +203,7 @@ impl Recording {
             .args(["record", "--format", "messages", "--output"])
             .arg(Self::file(&dir))
             .args(select)
+            .args(with)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
