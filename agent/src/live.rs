@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use pitot_capture::{Live, Options};
-use pitot_common::user::{CaptureEvent, Progress, Source as _};
+use pitot_common::user::{CaptureEvent, Filter, Progress, Refusal, Source as _};
 
 use crate::cli::Kernel;
 use crate::config::Config;
@@ -19,11 +19,33 @@ pub enum Privileges {
     Keep,
 }
 
+/// Capture in progress, and what it is told to leave out.
+#[derive(Debug)]
+pub struct Capture {
+    live: Live,
+}
+
+impl Capture {
+    /// Lets the kernel part leave these sockets out. A hint: what is wanted is decided by the pipeline.
+    pub fn refuse(&self, refusals: &[Refusal]) {
+        let _ = refusals;
+    }
+
+    /// Lets the kernel part leave out what it can see that `filter` does not let through.
+    ///
+    /// # Errors
+    /// Class 3, when it cannot be told; then the filter is as it was.
+    pub fn set_filter(&self, filter: &Filter) -> Outcome {
+        let _ = filter;
+        Ok(())
+    }
+}
+
 /// Loads and attaches the kernel part.
 ///
 /// # Errors
 /// Class 3: one line that names the fix.
-pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<Live, Failure> {
+pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<Capture, Failure> {
     let mut options = Options {
         ring_bytes: config.capture.ring_bytes,
         drop_privileges: privileges == Privileges::Drop,
@@ -32,7 +54,9 @@ pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<
     if let Some(btf) = &kernel.btf {
         options.btf.clone_from(btf);
     }
-    Live::open(&options).map_err(Failure::machine)
+    let capture = Capture { live: Live::open(&options).map_err(Failure::machine)? };
+    capture.set_filter(&config.capture.filter.filter())?;
+    Ok(capture)
 }
 
 /// Hands batches to `take` until `stop` is asked or `deadline` has come, and then what was captured before.
@@ -41,19 +65,19 @@ pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<
 /// # Errors
 /// `take`'s, or class 3 when capture fails.
 pub fn pump(
-    live: &mut Live,
+    capture: &mut Capture,
     stop: &Stop,
     deadline: Option<Instant>,
-    mut take: impl FnMut(&mut Vec<CaptureEvent>) -> Outcome,
+    mut take: impl FnMut(&Capture, &mut Vec<CaptureEvent>) -> Outcome,
 ) -> Outcome {
-    let end = live.stop_handle();
+    let end = capture.live.stop_handle();
     let mut events = Vec::new();
     loop {
         if stop.asked() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             end.stop();
         }
-        let progress = live.next_batch(&mut events).map_err(Failure::machine)?;
-        take(&mut events)?;
+        let progress = capture.live.next_batch(&mut events).map_err(Failure::machine)?;
+        take(capture, &mut events)?;
         events.clear();
         if progress == Progress::End {
             return Ok(());

@@ -7,7 +7,7 @@
 //!   in order, whoever works on it;
 //! - a tick is an event at its place: everything before it is done before it, in every partition.
 
-use pitot_common::user::CaptureEvent;
+use pitot_common::user::{CaptureEvent, Filter};
 use pitot_findings::Finding;
 use pitot_protocols::Message;
 use pitot_stream::PARTITIONS;
@@ -143,8 +143,14 @@ impl Pipeline {
         settled
     }
 
-    /// What knows connections: what it would leave out, what it holds, what it selects.
-    pub fn wire(&mut self) -> &mut Wire {
-        &mut self.wire
+    /// What knows connections: what it holds, and what it would have capture leave out.
+    #[must_use]
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Selects other connections from now on ([`Wire::set_filter`]).
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.wire.set_filter(filter);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use pitot_export::{Exporter, Settings};
+use pitot_common::user::Overload;
+use pitot_export::{Exporter, Settings, overload_line};
 use pitot_findings::Finding;
 
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
+use crate::terminal;
 
 /// Everything findings are written to.
 #[derive(Default)]
@@ -42,6 +44,14 @@ impl Sinks {
         settings.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.exporter = Some(Exporter::start(settings)?);
         Ok(self)
+    }
+
+    /// Says that capture cannot keep up, or can again: on standard error, and with OpenTelemetry.
+    pub fn overload(&self, overload: &Overload) {
+        terminal::say(&overload_line(overload));
+        if let Some(exporter) = &self.exporter {
+            exporter.overload(overload);
+        }
     }
 
     /// Writes `findings` and empties the list.

@@ -188,7 +188,7 @@ fn judge(expected: &[Expected], found: &[Finding]) -> Outcome {
 
 /// Capture, pipeline and output of the demonstration.
 struct Show {
-    live: pitot_capture::Live,
+    live: live::Capture,
     pipeline: Pipeline,
     sinks: Sinks,
 }
@@ -220,8 +220,9 @@ impl Show {
             opened.extend(findings.iter().filter(|finding| finding.state == State::Open).cloned());
         };
         let Self { live, pipeline, sinks } = &mut self;
-        live::pump(live, stop, Some(deadline), |events| {
+        live::pump(live, stop, Some(deadline), |live, events| {
             pipeline.capture(events, &mut findings);
+            live.refuse(pipeline.wire().refusals());
             note(&findings, &mut opened);
             sinks.write(&mut findings)?;
             Ok(step(pipeline.observed(), &opened)?)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use pitot_common::user::CaptureEvent;
+use pitot_export::overload_line;
 use pitot_observe::Namer;
 use pitot_protocols::Message;
 use pitot_protocols::messages::Writer;
@@ -34,8 +35,10 @@ pub(super) fn execute(arguments: &Record) -> Outcome {
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     terminal::plain("ready");
     let mut kept = Vec::new();
-    live::pump(&mut live, &stop, deadline, |events| {
+    live::pump(&mut live, &stop, deadline, |live, events| {
         let batch = wire.push(events.drain(..), tape.wants_events().then_some(&mut kept));
+        live.refuse(wire.refusals());
+        wire.overloads().iter().for_each(|overload| terminal::say(&overload_line(overload)));
         tape.write(&mut kept, batch.into_messages())
     })?;
     let batch = wire.finish();

@@ -1,12 +1,16 @@
 //! `pitot run`
 
 use anyhow::anyhow;
+use pitot_common::user::CaptureEvent;
+use pitot_findings::Finding;
 
 use crate::cli::Run;
-use crate::config;
+use crate::config::{self, Config};
 use crate::exit::{Failure, Outcome};
-use crate::live::{self, Privileges};
+use crate::live::{self, Capture, Privileges};
+use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
+use crate::reload::Reload;
 use crate::sinks::Sinks;
 use crate::stop::Stop;
 use crate::terminal;
@@ -21,21 +25,74 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
     if let Some(path) = &arguments.findings {
         sinks = sinks.lines(path)?;
     }
-    let stop = Stop::on_signals()?;
+    let (stop, reload) = (Stop::on_signals()?, Reload::on_signal()?);
     let mut live = live::open(&config, &arguments.kernel, Privileges::Drop)?;
     // Threads started from here on have no more privileges than this one.
+    let mut metrics = None;
     if config.export.otlp.enabled {
         sinks = sinks.otlp()?;
+        metrics = Some(Metrics::start()?);
     }
+    let pipeline = Pipeline::new(&config, 1)?;
+    let mut agent = Agent { config, pipeline, sinks, metrics, findings: Vec::new() };
     terminal::plain("ready");
-    let mut pipeline = Pipeline::new(&config, 1)?;
-    let mut findings = Vec::new();
-    live::pump(&mut live, &stop, None, |events| {
-        pipeline.capture(events, &mut findings);
-        sinks.write(&mut findings)
+    live::pump(&mut live, &stop, None, |live, events| {
+        if reload.take() {
+            agent.reload(arguments, live);
+        }
+        agent.take(live, events)
     })?;
-    pipeline.finish(&mut findings);
-    terminal::plain(&pipeline.ledger().line());
-    sinks.write(&mut findings)?;
-    sinks.close()
+    agent.finish()
+}
+
+/// Everything behind capture.
+struct Agent {
+    config: Config,
+    pipeline: Pipeline,
+    sinks: Sinks,
+    metrics: Option<Metrics>,
+    findings: Vec<Finding>,
+}
+
+impl Agent {
+    fn take(&mut self, live: &Capture, events: &mut Vec<CaptureEvent>) -> Outcome {
+        self.pipeline.capture(events, &mut self.findings);
+        let wire = self.pipeline.wire();
+        live.refuse(wire.refusals());
+        wire.overloads().iter().for_each(|overload| self.sinks.overload(overload));
+        if let Some(metrics) = &mut self.metrics {
+            metrics.tell(&self.pipeline);
+        }
+        self.sinks.write(&mut self.findings)
+    }
+
+    /// Reads the configuration again. What is wrong in it is said, and the old one stays.
+    fn reload(&mut self, arguments: &Run, live: &Capture) {
+        let config = match config::load(arguments.config.file.as_deref()) {
+            Ok(config) => config,
+            Err(error) => return terminal::say(&format!("{error:#}; the configuration stays as it was")),
+        };
+        let filter = config.capture.filter.filter();
+        if let Err(error) = live.set_filter(&filter) {
+            return terminal::say(&format!("{error}; the configuration stays as it was"));
+        }
+        self.pipeline.set_filter(filter);
+        self.config.capture.filter = config.capture.filter.clone();
+        if self.config != config {
+            terminal::say(
+                "only capture.filter can change while the agent runs; for the rest, start it again",
+            );
+        }
+        terminal::plain("reloaded");
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.pipeline.finish(&mut self.findings);
+        terminal::plain(&self.pipeline.ledger().line());
+        if let Some(metrics) = self.metrics {
+            metrics.close(&self.pipeline);
+        }
+        self.sinks.write(&mut self.findings)?;
+        self.sinks.close()
+    }
 }

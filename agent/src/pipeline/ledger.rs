@@ -162,6 +162,11 @@ impl<'a> From<&'a Account> for Fate<'a> {
 }
 
 impl Settled {
+    /// What the kernel part counted, in packets or records, by reason.
+    pub fn kernel_records(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.counted.0.iter().map(|(reason, amount)| (*reason, amount.records))
+    }
+
     /// One line of JSON, without the line break.
     #[must_use]
     pub fn line(&self) -> String {

@@ -21,6 +21,7 @@ pub struct Wire {
     selection: Selection,
     counted: Counted,
     overloads: Vec<Overload>,
+    refusals: Vec<Refusal>,
     partitions: Vec<Partition>,
     /// What another filter brought about, for the next batch.
     changed: Vec<Kept>,
@@ -79,6 +80,7 @@ impl Wire {
             selection,
             counted: Counted::default(),
             overloads: Vec::new(),
+            refusals: Vec::new(),
             partitions: (0..PARTITIONS).map(|_| partition()).collect(),
             changed: Vec::new(),
             seq: 0,
@@ -93,6 +95,7 @@ impl Wire {
         mut kept: Option<&mut Vec<CaptureEvent>>,
     ) -> Batch {
         let mut batch = Batch::new();
+        self.overloads.clear();
         let mut routed = Vec::new();
         let mut selected = std::mem::take(&mut self.changed);
         for Kept { step, .. } in selected.drain(..) {
@@ -147,18 +150,16 @@ impl Wire {
         self.seq += 1;
     }
 
-    /// Sockets that capture may leave out from now on. A hint: what is found does not depend on it being followed.
-    pub fn take_refusals(&mut self) -> Vec<Refusal> {
-        let mut refusals = Vec::new();
-        for partition in &mut self.partitions {
-            partition.reassembly.take_refusals(&mut refusals);
-        }
-        refusals
+    /// Sockets that, since the last batch, capture may leave out. A hint: what is found does not depend on it being followed.
+    #[must_use]
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
     }
 
-    /// Overloads that began or ended since this was last asked.
-    pub fn take_overloads(&mut self) -> Vec<Overload> {
-        std::mem::take(&mut self.overloads)
+    /// Overloads that began or ended in the last batch.
+    #[must_use]
+    pub fn overloads(&self) -> &[Overload] {
+        &self.overloads
     }
 
     /// Who does the work; other stages use the same.
@@ -201,7 +202,13 @@ impl Wire {
     }
 
     fn work(&mut self) -> Vec<Vec<Message>> {
-        self.workers.map(&mut self.partitions, vec![(); PARTITIONS], |partition, ()| partition.work())
+        let messages =
+            self.workers.map(&mut self.partitions, vec![(); PARTITIONS], |partition, ()| partition.work());
+        self.refusals.clear();
+        for partition in &mut self.partitions {
+            partition.reassembly.take_refusals(&mut self.refusals);
+        }
+        messages
     }
 }
 
