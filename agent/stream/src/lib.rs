@@ -91,12 +91,12 @@ impl ConnId {
 pub struct Connection {
     /// Identity.
     pub id: ConnId,
-    /// The end that sent the SYN; where that was not seen ([`Connection::initiator_known`] is false), the sender of the
-    /// first segment seen.
+    /// The end that sent the SYN, or whose peer's socket came of one that waited for connections; where neither is known
+    /// ([`Connection::initiator_known`] is false), the sender of the first segment seen.
     pub initiator: Endpoint,
     /// The other end.
     pub responder: Endpoint,
-    /// Whether a SYN or SYN-ACK told the roles.
+    /// Whether a SYN, a SYN-ACK or a listening socket told the roles.
     pub initiator_known: bool,
     /// The name a Unix socket connection was made to; `None` where there is none, or for TCP.
     pub path: Option<Arc<str>>,

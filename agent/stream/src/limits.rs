@@ -7,6 +7,8 @@ pub struct Limits {
     pub connections: usize,
     /// Processes the table knows. One more forgets the least recently used one.
     pub processes: usize,
+    /// Sockets that were told of, beside their traffic. One more forgets the one used least recently.
+    pub sockets: usize,
     /// Event time after which a silent connection is forgotten, ns.
     pub idle_ns: u64,
     /// Event time after which a silent connection is forgotten that saw a FIN or a RST; until then its stragglers are
@@ -28,6 +30,7 @@ impl Default for Limits {
         Self {
             connections: 65_536,
             processes: 16_384,
+            sockets: 65_536,
             idle_ns: 3_600_000_000_000,
             linger_ns: 60_000_000_000,
             held_per_direction: 1 << 20,

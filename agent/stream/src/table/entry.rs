@@ -13,7 +13,7 @@ const NEAR: u32 = 1 << 24;
 /// A sender and a receiver in a network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Tuple {
-    netns: u64,
+    pub(super) netns: u64,
     pub(super) src: Endpoint,
     pub(super) dst: Endpoint,
 }
@@ -155,6 +155,11 @@ impl Entry {
         let new = !side.local && !side.remote;
         side.remote |= new;
         new
+    }
+
+    /// The sender of `direction` has its socket on this machine.
+    pub(super) fn set_local(&mut self, direction: Direction) {
+        self.sides[direction.index()].local = true;
     }
 
     pub(super) fn has_owner(&self, direction: Direction) -> bool {

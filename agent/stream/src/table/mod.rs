@@ -11,6 +11,9 @@
 //! - any other segment joins a connection that was seen one-sided, has the same addresses, and whose sequence and
 //!   acknowledgement numbers match; else it opens one, joined mid-stream.
 //!
+//! What was told of a socket without its traffic ([`Table::socket`]) gives the connections of that socket, whenever they
+//! open, their owner, and one that was joined in the middle its roles.
+//!
 //! A tuple is reused when a SYN or SYN-ACK with other initial sequence numbers comes: the old connection is closed.
 
 mod entry;
@@ -18,16 +21,18 @@ mod index;
 mod lru;
 mod processes;
 mod routed;
+mod sockets;
 
 use std::sync::Arc;
 
-use pitot_common::user::{Hook, Process, Segment, TcpFlags};
+use pitot_common::user::{Endpoint, Hook, Process, ProcessId, Segment, Socket, TcpFlags};
 
 use self::entry::{Entry, Tuple};
 use self::index::Index;
 use self::lru::{Lru, Slot};
 use self::processes::Processes;
 pub use self::routed::{LocalSocket, Part, Routed, Step};
+use self::sockets::Sockets;
 use crate::{Connection, Direction, Limits};
 
 /// Queue of connections in use, and of those whose end has begun.
@@ -48,6 +53,8 @@ pub struct Counters {
     pub evicted: u64,
     /// Processes forgotten because [`Limits::processes`] was reached.
     pub processes_evicted: u64,
+    /// Sockets forgotten because [`Limits::sockets`] was reached.
+    pub sockets_evicted: u64,
     /// Segments that end a connection nobody knows.
     pub ignored: u64,
 }
@@ -59,6 +66,7 @@ pub struct Table {
     entries: Lru<Entry, 2>,
     index: Index,
     processes: Processes,
+    sockets: Sockets,
     counters: Counters,
 }
 
@@ -84,6 +92,7 @@ impl Table {
             entries: Lru::new(),
             index: Index::default(),
             processes: Processes::new(limits.processes),
+            sockets: Sockets::new(limits.sockets),
             counters: Counters::default(),
         }
     }
@@ -103,6 +112,18 @@ impl Table {
     /// Makes a process known to the segments that follow.
     pub fn process(&mut self, process: Arc<Process>) {
         self.counters.processes_evicted += u64::from(self.processes.insert(process));
+    }
+
+    /// Makes a socket known to its connections: to the one that is open, which is appended, and to those that follow.
+    pub fn socket(&mut self, seq: u64, socket: Arc<Socket>, out: &mut Vec<Routed>) {
+        let now = Now { seq, time_ns: socket.time_ns };
+        let open = socket.remote.and_then(|remote| {
+            self.index.find(&Tuple { netns: socket.netns, src: socket.local, dst: remote })
+        });
+        self.counters.sockets_evicted += u64::from(self.sockets.insert(Arc::clone(&socket)));
+        if let Some((slot, direction)) = open {
+            self.learn_owner(now, slot, direction, socket.owner, out);
+        }
     }
 
     /// Finds the connection of `event` and appends what it means for it. `seq` numbers the events of the source.
@@ -149,7 +170,7 @@ impl Table {
             // The same SYN, seen arriving in another namespace.
             return (slot, Direction::FromInitiator);
         }
-        let slot = self.open(now, event, Direction::FromInitiator, out);
+        let slot = self.open(now, event, Some(Direction::FromInitiator), out);
         self.index.wait(event.seq, slot);
         (slot, Direction::FromInitiator)
     }
@@ -171,7 +192,7 @@ impl Table {
         if let Some((slot, _)) = self.index.find(&tuple) {
             self.replace(slot, now, out);
         }
-        (self.open(now, event, Direction::FromResponder, out), Direction::FromResponder)
+        (self.open(now, event, Some(Direction::FromResponder), out), Direction::FromResponder)
     }
 
     fn ongoing(&mut self, now: Now, event: &Segment, out: &mut Vec<Routed>) -> Option<(Slot, Direction)> {
@@ -198,18 +219,55 @@ impl Table {
         {
             return Some((slot, direction));
         }
-        let slot = self.open(now, event, Direction::FromInitiator, out);
-        Some((slot, Direction::FromInitiator))
+        let direction = self.told_direction(event);
+        let slot = self.open(now, event, direction, out);
+        Some((slot, direction.unwrap_or(Direction::FromInitiator)))
     }
 
-    /// Adds a connection whose first segment is `event`.
-    fn open(&mut self, now: Now, event: &Segment, direction: Direction, out: &mut Vec<Routed>) -> Slot {
+    /// The direction of the first segment seen of a connection, where a listening socket tells it.
+    fn told_direction(&mut self, event: &Segment) -> Option<Direction> {
+        let (src, dst) =
+            (self.accepts(event, event.src, event.dst), self.accepts(event, event.dst, event.src));
+        match (src, dst) {
+            (true, false) => Some(Direction::FromResponder),
+            (false, true) => Some(Direction::FromInitiator),
+            _ => None,
+        }
+    }
+
+    /// Whether the end `local` of the connection that `event` belongs to is the kind that others connect to: a TCP socket
+    /// whose port is listened on where it is, a Unix socket with a name.
+    fn accepts(&mut self, event: &Segment, local: Endpoint, remote: Endpoint) -> bool {
+        let socket = self.sockets.end(event.netns, local, remote);
+        let captured_here = (event.hook == Hook::Egress) == (local == event.src);
+        let netns = socket.as_ref().map(|socket| socket.netns).or(captured_here.then_some(event.netns));
+        socket.is_some_and(|socket| !socket.path.is_empty())
+            || netns.is_some_and(|netns| self.sockets.listens(netns, local))
+    }
+
+    /// The name of the Unix socket that was connected to.
+    fn path(&mut self, event: &Segment, initiator: Endpoint, responder: Endpoint) -> Option<Arc<str>> {
+        let mut name = |local, remote| {
+            let socket = self.sockets.end(event.netns, local, remote)?;
+            (!socket.path.is_empty()).then(|| socket.path.as_str().into())
+        };
+        name(responder, initiator).or_else(|| name(initiator, responder))
+    }
+
+    /// Adds a connection whose first segment is `event`, sent in `direction` if that is known.
+    fn open(&mut self, now: Now, event: &Segment, known: Option<Direction>, out: &mut Vec<Routed>) -> Slot {
         if self.entries.len() >= self.limits.connections.max(1)
             && let Some(slot) = self.entries.oldest(LINGERING).or_else(|| self.entries.oldest(LIVE))
         {
             self.counters.evicted += 1;
             self.close(slot, now, "evicted", out);
         }
+        let tuple = Tuple::of(event);
+        // Addresses are used again, the numbers of Unix sockets are not.
+        if event.flags.has(TcpFlags::SYN) && event.src.inet().is_some() {
+            self.sockets.forget_older(tuple, event.time_ns);
+        }
+        let direction = known.unwrap_or(Direction::FromInitiator);
         let (initiator, responder) = match direction {
             Direction::FromInitiator => (event.src, event.dst),
             Direction::FromResponder => (event.dst, event.src),
@@ -218,16 +276,55 @@ impl Table {
             id: entry::identity(event),
             initiator,
             responder,
-            initiator_known: event.flags.has(TcpFlags::SYN),
-            path: None,
+            initiator_known: known.is_some(),
+            path: self.path(event, initiator, responder),
         });
         self.counters.opened += 1;
         out.push(now.routed(Arc::clone(&conn), Step::Open));
-        let tuple = Tuple::of(event);
         let slot = self.entries.insert(LIVE, Entry::new(conn, tuple, direction, event.time_ns));
         self.index.add_view(tuple, slot, direction);
         self.index.add_one_sided(&tuple, slot);
+        // Who sends it knows better than who held the socket once.
+        self.learn_owner(now, slot, local_end(event, direction), event.owner, out);
+        self.learn_from_sockets(now, slot, tuple, direction, out);
         slot
+    }
+
+    /// What sockets tell of a connection that is seen as `view`, whose sender's direction is `direction`.
+    fn learn_from_sockets(
+        &mut self,
+        now: Now,
+        slot: Slot,
+        view: Tuple,
+        direction: Direction,
+        out: &mut Vec<Routed>,
+    ) {
+        for (tuple, direction) in [(view, direction), (view.reverse(), direction.reverse())] {
+            if let Some(socket) = self.sockets.end(tuple.netns, tuple.src, tuple.dst) {
+                if let Some(entry) = self.entries.get_mut(slot) {
+                    entry.set_local(direction);
+                }
+                self.learn_owner(now, slot, direction, socket.owner, out);
+            }
+        }
+    }
+
+    /// The sender of `direction` is `owner`, unless it is known already.
+    fn learn_owner(
+        &mut self,
+        now: Now,
+        slot: Slot,
+        direction: Direction,
+        owner: Option<ProcessId>,
+        out: &mut Vec<Routed>,
+    ) {
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        if !entry.has_owner(direction)
+            && let Some(process) = owner.and_then(|id| self.processes.get(id))
+        {
+            entry.set_owner(direction);
+            out.push(now.routed(Arc::clone(&entry.conn), Step::Owner { direction, process }));
+        }
     }
 
     /// Lets `slot` be found by `tuple` too. False if it has two views already.
@@ -248,6 +345,7 @@ impl Table {
         let Some(entry) = self.entries.get_mut(slot) else { return false };
         entry.other_view = Some(tuple);
         self.index.add_view(tuple, slot, direction);
+        self.learn_from_sockets(now, slot, tuple, direction, out);
         true
     }
 
@@ -259,6 +357,11 @@ impl Table {
     fn close(&mut self, slot: Slot, now: Now, reason: &'static str, out: &mut Vec<Routed>) {
         let Some(entry) = self.entries.remove(slot) else { return };
         self.index.remove(slot, &entry);
+        if entry.is_ending() {
+            for view in [Some(entry.view), entry.other_view].into_iter().flatten() {
+                self.sockets.forget_older(view, now.time_ns);
+            }
+        }
         out.push(now.routed(entry.conn, Step::Close { reason }));
     }
 
@@ -274,18 +377,18 @@ impl Table {
         if entry.learn_remote(direction, event.hook) {
             out.push(routed(entry, Step::Remote { direction }));
         }
-        let local = match event.hook {
-            Hook::Egress => direction,
-            Hook::Ingress => direction.reverse(),
-        };
-        if !entry.has_owner(local)
-            && let Some(process) = event.owner.and_then(|id| self.processes.get(id))
-        {
-            entry.set_owner(local);
-            out.push(routed(entry, Step::Owner { direction: local, process }));
-        }
+        self.learn_owner(now, slot, local_end(&event, direction), event.owner, out);
+        let Some(entry) = self.entries.get_mut(slot) else { return };
         let queue = if entry.is_ending() { LINGERING } else { LIVE };
         out.push(routed(entry, Step::Part(Part::new(direction, event))));
         self.entries.touch(slot, queue);
+    }
+}
+
+/// Of the connection of `event`, which is sent in `direction`, the end that it was captured at.
+fn local_end(event: &Segment, direction: Direction) -> Direction {
+    match event.hook {
+        Hook::Egress => direction,
+        Hook::Ingress => direction.reverse(),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pitot_common::user::{Hook, LossReason, Process, ProcessId, Segment, Short, TcpFlags};
+use pitot_common::user::{Hook, LossReason, Process, ProcessId, Segment, Short, Socket, TcpFlags};
 use pitot_stream::ledger::Ledger;
 use pitot_stream::reassembly::Reassembly;
 use pitot_stream::table::{Routed, Table};
@@ -114,6 +114,20 @@ pub fn process(pid: u32) -> Arc<Process> {
     })
 }
 
+/// A socket of process `pid` in namespace 1: connected, or, without `remote`, waiting for connections.
+pub fn socket(local: &str, remote: Option<&str>, pid: u32) -> Socket {
+    Socket {
+        time_ns: 5,
+        netns: 1,
+        cookie: 0,
+        local: local.parse().unwrap(),
+        remote: remote.map(|remote| remote.parse().unwrap()),
+        listens: remote.is_none(),
+        owner: (pid > 0).then_some(ProcessId { pid, start_ns: 0 }),
+        path: String::new(),
+    }
+}
+
 /// One table and some partitions; `spread` says which partition of many, or all in one.
 pub struct Pipeline {
     pub table: Table,
@@ -138,6 +152,12 @@ impl Pipeline {
     pub fn segment(&mut self, segment: Segment) {
         self.seq += 1;
         self.table.route(self.seq, segment, &mut self.routed);
+        self.push();
+    }
+
+    pub fn socket(&mut self, socket: Socket) {
+        self.seq += 1;
+        self.table.socket(self.seq, Arc::new(socket), &mut self.routed);
         self.push();
     }
 
