@@ -64,6 +64,9 @@ pub enum Error {
     /// The kernel part lacks something this agent needs: they are not of the same version.
     #[error("the kernel part has no {0}: rebuild pitot")]
     Missing(&'static str),
+    /// The list of open sockets broke off.
+    #[error("the kernel's list of open sockets can't be read: {0}")]
+    Inventory(#[source] io::Error),
     /// The draining thread could not be started.
     #[error("can't start the capture thread: {0}")]
     Thread(#[source] io::Error),
