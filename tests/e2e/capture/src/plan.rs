@@ -49,6 +49,14 @@ pub enum Manner {
     Passed,
     /// After its requests the client closes its direction.
     HalfClose,
+    /// Each connection has the addresses and ports of the one before, which was reset when all had been said.
+    SameAddresses,
+    /// The first write of each connection leaves with its SYN (TCP Fast Open).
+    EarlyData,
+    /// A response has no length: it ends with the connection.
+    UntilClose,
+    /// The same, and the client resets the connection when it has all: nothing on the wire says that it was all.
+    UntilReset,
     /// The last message of this side is sent by half, and the connection reset.
     Reset(Side),
     /// The last message of this side is sent by half, and the process killed.
@@ -56,6 +64,12 @@ pub enum Manner {
 }
 
 impl Manner {
+    /// Whether a response ends with its connection.
+    #[must_use]
+    pub fn ends_by_close(self) -> bool {
+        matches!(self, Self::UntilClose | Self::UntilReset)
+    }
+
     /// Whose last message ends in the middle.
     #[must_use]
     pub fn cuts(self) -> Option<Side> {
@@ -110,7 +124,8 @@ impl Plan {
         let (request, response) = sizes.map_or((0, 0), |sizes| (sizes.request, sizes.response));
         let body = if side == Side::Request { request } else { response };
         let id = Id { connection, exchange, side };
-        Head { run: self.run.clone(), id, body, answer: response }
+        let sized = side == Side::Request || !self.manner.ends_by_close();
+        Head { run: self.run.clone(), id, body, answer: response, sized }
     }
 }
 

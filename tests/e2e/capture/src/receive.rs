@@ -8,6 +8,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvFlags};
 use rustix::pipe::{SpliceFlags, splice};
 use serde::{Deserialize, Serialize};
 
+use crate::raw::compat::Compat;
 use crate::raw::uring::{ReceiveOperation, Uring};
 use crate::raw::{self, Aio};
 
@@ -38,6 +39,8 @@ pub enum ReceivePath {
     OneByte,
     /// `splice` into a pipe.
     Splice,
+    /// `read` as a 32-bit program calls it.
+    Compat,
     /// `io_submit`.
     Aio,
     /// io_uring.
@@ -52,6 +55,7 @@ pub struct Receiver {
     path: ReceivePath,
     uring: Option<Uring>,
     aio: Option<Aio>,
+    compat: Option<Compat>,
 }
 
 impl Receiver {
@@ -66,7 +70,8 @@ impl Receiver {
             _ => None,
         };
         let aio = (path == ReceivePath::Aio).then(Aio::new).transpose()?;
-        Ok(Self { path, uring, aio })
+        let compat = (path == ReceivePath::Compat).then(Compat::new).transpose()?;
+        Ok(Self { path, uring, aio, compat })
     }
 
     /// Fills the whole buffer, a head or a body. False when the connection ended before its first byte.
@@ -124,6 +129,9 @@ impl Receiver {
             ReceivePath::Trunc => recv(buffer, RecvFlags::empty()),
             ReceivePath::OneByte => Ok(rustix::io::read(socket, &mut buffer[..1])?),
             ReceivePath::Splice => spliced(socket, buffer),
+            ReceivePath::Compat => {
+                self.compat.as_mut().ok_or_else(|| io::Error::other("no buffer"))?.read(socket, buffer)
+            }
             ReceivePath::Aio => {
                 self.aio.as_ref().ok_or_else(|| io::Error::other("no context"))?.read(socket, buffer)
             }

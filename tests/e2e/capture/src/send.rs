@@ -11,6 +11,7 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags};
 use rustix::pipe::{SpliceFlags, splice, tee};
 use serde::{Deserialize, Serialize};
 
+use crate::raw::compat::Compat;
 use crate::raw::uring::{SendOperation, Uring};
 use crate::raw::{self, Aio};
 
@@ -49,6 +50,10 @@ pub enum SendPath {
     OneByte,
     /// `write` on a non-blocking socket, as much as there is room for.
     NonBlocking,
+    /// `send` with one byte of urgent data (`MSG_OOB`) before the last: the receiver's calls leave it out.
+    Urgent,
+    /// `write` as a 32-bit program calls it.
+    Compat,
     /// `io_submit`.
     Aio,
     /// io_uring.
@@ -66,6 +71,7 @@ pub struct Sender {
     path: SendPath,
     uring: Option<Uring>,
     aio: Option<Aio>,
+    compat: Option<Compat>,
     /// Pages that are still in the socket after the call: they must not be written to until the peer has them.
     lent: Vec<Vec<u8>>,
 }
@@ -82,7 +88,8 @@ impl Sender {
             _ => None,
         };
         let aio = (path == SendPath::Aio).then(Aio::new).transpose()?;
-        Ok(Self { path, uring, aio, lent: Vec::new() })
+        let compat = (path == SendPath::Compat).then(Compat::new).transpose()?;
+        Ok(Self { path, uring, aio, compat, lent: Vec::new() })
     }
 
     /// Sends all of `bytes`.
@@ -124,6 +131,11 @@ impl Sender {
                 all(bytes, |rest| Ok(rustix::io::write(socket, &rest[..rest.len().min(1)])?))
             }
             SendPath::NonBlocking => non_blocking(socket, bytes),
+            SendPath::Urgent => urgent(socket, bytes),
+            SendPath::Compat => {
+                let compat = self.compat.as_mut().ok_or_else(|| io::Error::other("no buffer"))?;
+                all(bytes, |rest| compat.write(socket, rest))
+            }
             SendPath::Aio => {
                 let aio = self.aio.as_ref().ok_or_else(|| io::Error::other("no context"))?;
                 all(bytes, |rest| aio.write(socket, rest))
@@ -230,6 +242,13 @@ fn more(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
         all(part, |rest| Ok(rustix::net::send(socket, rest, flags)?))?;
     }
     Ok(())
+}
+
+fn urgent(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    let (most, last) = bytes.split_at(bytes.len().saturating_sub(1));
+    all(most, |rest| Ok(rustix::net::send(socket, rest, SendFlags::NOSIGNAL)?))?;
+    all(b"!", |byte| Ok(rustix::net::send(socket, byte, SendFlags::NOSIGNAL | SendFlags::OOB)?))?;
+    all(last, |rest| Ok(rustix::net::send(socket, rest, SendFlags::NOSIGNAL)?))
 }
 
 fn non_blocking(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {

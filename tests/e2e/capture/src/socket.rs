@@ -10,15 +10,16 @@ use rustix::net::{
 };
 
 use crate::plan::Address;
+use crate::raw;
 
 /// Connections that wait to be accepted: all of the largest case.
 const BACKLOG: i32 = 4_096;
 
-/// A listening socket, and where it listens.
+/// A listening socket, and where it listens; with `early_data` it takes data with a SYN.
 ///
 /// # Errors
 /// [`io::ErrorKind::Unsupported`] when the kernel has no such socket.
-pub fn listen(address: &Address) -> io::Result<(OwnedFd, Address)> {
+pub fn listen(address: &Address, early_data: bool) -> io::Result<(OwnedFd, Address)> {
     let socket = open(address)?;
     let bound = match address {
         Address::Tcp(at) | Address::Mptcp(at) => {
@@ -36,6 +37,9 @@ pub fn listen(address: &Address) -> io::Result<(OwnedFd, Address)> {
         }
         Address::Inherited => return Err(io::ErrorKind::InvalidInput.into()),
     };
+    if early_data {
+        raw::accept_early_data(socket.as_fd(), BACKLOG)?;
+    }
     rustix::net::listen(&socket, BACKLOG)?;
     Ok((socket, bound))
 }
@@ -61,6 +65,32 @@ pub fn connect(address: &Address) -> io::Result<OwnedFd> {
         Address::Tcp(at) | Address::Mptcp(at) => rustix::net::connect(&socket, at)?,
         _ => rustix::net::connect(&socket, &unix(address)?)?,
     }
+    Ok(socket)
+}
+
+/// A connection whose SYN waits for what is written first.
+///
+/// # Errors
+/// The calls'.
+pub fn connect_early(address: &Address) -> io::Result<OwnedFd> {
+    let socket = open(address)?;
+    raw::send_early_data(socket.as_fd())?;
+    let Address::Tcp(at) = address else { return Err(io::ErrorKind::InvalidInput.into()) };
+    rustix::net::connect(&socket, at)?;
+    Ok(socket)
+}
+
+/// A connection from `local`, which gets a port first if it has none.
+///
+/// # Errors
+/// The calls'.
+pub fn connect_from(local: &mut SocketAddr, address: &Address) -> io::Result<OwnedFd> {
+    let socket = open(address)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, local)?;
+    *local = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?;
+    let Address::Tcp(at) = address else { return Err(io::ErrorKind::InvalidInput.into()) };
+    rustix::net::connect(&socket, at)?;
     Ok(socket)
 }
 

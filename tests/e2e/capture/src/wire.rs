@@ -53,6 +53,8 @@ pub struct Head {
     pub body: usize,
     /// Bytes of the body that the response to it will have (of a response: its own).
     pub answer: usize,
+    /// Whether it says how long its body is; else the end of the connection does.
+    pub sized: bool,
 }
 
 impl Head {
@@ -85,10 +87,15 @@ impl Head {
         };
         let kind =
             if content::is_json(self.seed()) { "application/json" } else { "application/octet-stream" };
+        if self.sized {
+            let _ = write!(text, "Content-Length: {}\r\n", self.body);
+        } else {
+            text.push_str("Connection: close\r\n");
+        }
         let _ = write!(
             text,
-            "Content-Type: {kind}\r\nContent-Length: {}\r\nX-Run: {}\r\nX-Message: {}/{}\r\nX-Answer: {}\r\nX-Pad: ",
-            self.body, self.run, self.id.connection, self.id.exchange, self.answer
+            "Content-Type: {kind}\r\nX-Run: {}\r\nX-Message: {}/{}\r\nX-Answer: {}\r\nX-Pad: ",
+            self.run, self.id.connection, self.id.exchange, self.answer
         );
         let rest = HEAD.saturating_sub(text.len() + 4);
         text.extend(std::iter::repeat_n('p', rest));
@@ -107,7 +114,8 @@ impl Head {
         let head = Self {
             run: field("X-Run")?.to_owned(),
             id: Id { connection: connection.parse().ok()?, exchange: exchange.parse().ok()?, side },
-            body: field("Content-Length")?.parse().ok()?,
+            body: field("Content-Length").or(field("X-Answer"))?.parse().ok()?,
+            sized: field("Content-Length").is_some(),
             answer: field("X-Answer")?.parse().ok()?,
         };
         (head.encode() == bytes).then_some(head)
@@ -120,9 +128,9 @@ mod tests {
 
     #[test]
     fn heads_read_as_they_were_written() {
-        for side in [Side::Request, Side::Response] {
+        for (side, sized) in [(Side::Request, true), (Side::Response, true), (Side::Response, false)] {
             let id = Id { connection: 1999, exchange: 9999, side };
-            let head = Head { run: "s12345678-123".into(), id, body: 16 << 20, answer: 100 };
+            let head = Head { run: "s12345678-123".into(), id, body: 16 << 20, answer: 16 << 20, sized };
             let bytes = head.encode();
             assert_eq!(bytes.len(), HEAD);
             assert_eq!(Head::decode(&bytes), Some(head));

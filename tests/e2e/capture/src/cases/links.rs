@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Expect, Socket};
 use crate::link::Between;
-use crate::plan::Order;
+use crate::plan::{Manner, Order};
 
 const SIZES: &[usize] = &[0, 1, 17, 1_448, 65_536, 1 << 20, 300, 4 << 20];
 /// Retransmission takes its time.
@@ -17,6 +17,11 @@ pub(super) fn cases() -> impl Iterator<Item = Case> {
     [
         Case { names: true, ..case("veth", Between::Veth, Socket::V4, SIZES) },
         case("veth_v6", Between::Veth, Socket::V6, SIZES),
+        Case {
+            connections: 20,
+            manner: Manner::EarlyData,
+            ..case("data_with_the_syn", Between::EarlyData, Socket::V4, &[100, 3_000])
+        },
         case("small_segments", Between::SmallSegments, Socket::V4, SIZES),
         case("big_tcp", Between::BigTcp, Socket::V4, SIZES),
         case("big_tcp_v6", Between::BigTcp, Socket::V6, SIZES),

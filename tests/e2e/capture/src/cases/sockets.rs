@@ -3,6 +3,7 @@
 use super::paths;
 use crate::case::{Case, Expect, Socket, Start};
 use crate::plan::{Exchange, Manner, Order};
+use crate::send::SendPath;
 use crate::wire::Side;
 
 const SIZES: &[usize] = &[0, 1, 17, 1_448, 65_536, 1 << 20, 0, 300];
@@ -13,7 +14,7 @@ const CUT: &[usize] = &[10, 3_000, 300_000];
 
 /// TCP: kinds of sockets, then kinds of sharing.
 pub(super) fn cases() -> impl Iterator<Item = Case> {
-    kinds().into_iter().chain(sharing("share/", Socket::V4)).chain(ends()).chain(many())
+    kinds().into_iter().chain(sharing("share/", Socket::V4)).chain(tcp()).chain(ends()).chain(many())
 }
 
 /// Unix sockets: each kind with every way to send and receive, and every way to share.
@@ -102,6 +103,18 @@ fn ends() -> Vec<Case> {
 
 fn late_many(name: &str, sizes: &[usize]) -> Case {
     Case { start: Start::Late, expect: Expect::Declared, ..of(Socket::V4, name, sizes) }
+}
+
+/// What only TCP has.
+fn tcp() -> Vec<Case> {
+    let each = |name: &str, manner| Case { manner, connections: 20, ..of(Socket::V4, name, &[3_000]) };
+    vec![
+        // What the receiver reads is not what is on the wire.
+        Case { send: SendPath::Urgent, expect: Expect::Declared, ..of(Socket::V4, "tcp/urgent_byte", TURNS) },
+        Case { connections: 200, ..each("tcp/same_addresses_again", Manner::SameAddresses) },
+        each("tcp/response_until_close", Manner::UntilClose),
+        Case { expect: Expect::ExactButCut, ..each("tcp/response_until_reset", Manner::UntilReset) },
+    ]
 }
 
 fn many() -> Vec<Case> {

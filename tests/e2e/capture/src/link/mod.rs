@@ -22,6 +22,8 @@ pub enum Between {
     BigTcp,
     /// Segments of more than 64 KiB on the loopback interface of one namespace.
     BigTcpOnLoopback,
+    /// The same, and data may come with a SYN (TCP Fast Open without cookies).
+    EarlyData,
     /// One packet in 25 is lost, in each direction, as it leaves and as it arrives.
     Loss,
     /// A relay between two TUN devices that reorders and duplicates.
@@ -129,6 +131,13 @@ impl Link {
                 self.veth(CLIENT, SERVER, 0)?;
                 self.both(&["gso_max_segs", "1"])
             }
+            Between::EarlyData => {
+                self.veth(CLIENT, SERVER, 0)?;
+                // Client and server, both without cookies, any listener.
+                [CLIENT, SERVER]
+                    .into_iter()
+                    .try_for_each(|end| self.sysctl(end, "net.ipv4.tcp_fastopen=1543"))
+            }
             Between::BigTcp => {
                 self.veth(CLIENT, SERVER, 0)?;
                 self.both(&self.big())
@@ -191,6 +200,10 @@ impl Link {
         run(Command::new("ip").args(["netns", "exec", &self.names[end], "nft"]).args(arguments))
     }
 
+    fn sysctl(&self, end: usize, setting: &str) -> Result<(), Error> {
+        run(Command::new("ip").args(["netns", "exec", &self.names[end], "sysctl", "-qw", setting]))
+    }
+
     fn lossy(&self, end: usize) -> Result<(), Error> {
         self.nft(end, &["add", "table", "inet", "s"])?;
         for hook in ["input", "output"] {
@@ -231,9 +244,7 @@ impl Link {
         ip(&["-n", router, "link", "add", "s", "type", "veth", "peer", "name", "r", "netns", server])?;
         self.up(ROUTER, "s", IpAddr::V4(Ipv4Addr::new(10, 78, 0, 1)))?;
         self.up(SERVER, "r", self.address(SERVER, 0))?;
-        let sysctl =
-            |setting| run(Command::new("ip").args(["netns", "exec", router, "sysctl", "-qw", setting]));
-        sysctl("net.ipv4.ip_forward=1")?;
+        self.sysctl(ROUTER, "net.ipv4.ip_forward=1")?;
         self.nft(ROUTER, &["add", "table", "ip", "s"])?;
         for (chain, hook, priority) in [("pre", "prerouting", "-100"), ("post", "postrouting", "100")] {
             let chain_of = format!("{{ type nat hook {hook} priority {priority} ; }}");

@@ -1,6 +1,7 @@
 //! The client: opens the plan's connections, and does the plan's exchanges on each.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -15,8 +16,10 @@ use crate::wire::Side;
 
 pub(super) fn run(plan: &Plan) -> io::Result<()> {
     match plan.order {
-        Order::OneByOne if !plan.wait => (0..plan.connections)
-            .try_for_each(|number| converse(plan, number, socket::connect(&plan.address)?)),
+        Order::OneByOne if plan.manner == Manner::SameAddresses => same_addresses(plan),
+        Order::OneByOne if !plan.wait => {
+            (0..plan.connections).try_for_each(|number| converse(plan, number, connect(plan)?))
+        }
         Order::OneByOne | Order::AllOpen => {
             let open: Vec<OwnedFd> =
                 (0..plan.connections).map(|_| socket::connect(&plan.address)).collect::<io::Result<_>>()?;
@@ -37,6 +40,16 @@ pub(super) fn run(plan: &Plan) -> io::Result<()> {
     }
 }
 
+fn same_addresses(plan: &Plan) -> io::Result<()> {
+    let mut local = SocketAddr::from(([127, 0, 0, 1], 0));
+    (0..plan.connections).try_for_each(|number| {
+        let mut end = End::new(plan, socket::connect_from(&mut local, &plan.address)?)?;
+        exchanges(&mut end, number)?;
+        // No TIME_WAIT keeps the addresses.
+        socket::reset_on_close(&end.socket)
+    })
+}
+
 /// Goes on with the connection that is passed to it: the plan has one.
 pub(super) fn inherit(plan: &Plan) -> io::Result<()> {
     let over = socket::inherited()?;
@@ -53,7 +66,18 @@ fn converse(plan: &Plan, number: u32, socket: OwnedFd) -> io::Result<()> {
         Manner::TwoThreads => two_threads(&end, number),
         Manner::Pipelined => pipelined(&end, number),
         Manner::HalfClose => half_close(&mut end, number),
+        Manner::UntilReset => {
+            exchanges(&mut end, number)?;
+            socket::reset_on_close(&end.socket)
+        }
         _ => exchanges(&mut end, number),
+    }
+}
+
+fn connect(plan: &Plan) -> io::Result<OwnedFd> {
+    match plan.manner {
+        Manner::EarlyData => socket::connect_early(&plan.address),
+        _ => socket::connect(&plan.address),
     }
 }
 

@@ -107,7 +107,10 @@ impl<'a> End<'a> {
             }
             _ => self.sender.send(self.socket.as_fd(), &bytes)?,
         }
-        tell(&Line::Sent { id: head.id.clone() });
+        // What ends by a reset never ends for who looks on: that all was sent is not to be known.
+        if head.sized || self.plan.manner != Manner::UntilReset {
+            tell(&Line::Sent { id: head.id.clone() });
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! folder.
 #![allow(unsafe_code, reason = "system calls that rustix does not wrap, or cannot wrap safely")]
 
+pub mod compat;
 pub mod uring;
 
 use std::io::{self, IoSliceMut};
@@ -87,18 +88,35 @@ pub fn recvmmsg(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> 
 /// # Errors
 /// The call's: the kernel or the kind of socket does not have it.
 pub fn allow_zerocopy(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let one: libc::c_int = 1;
+    set(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1)
+}
+
+/// Lets a listening socket take data with a SYN (TCP Fast Open), for so many connections that are not accepted yet.
+///
+/// # Errors
+/// The call's.
+pub fn accept_early_data(socket: BorrowedFd<'_>, waiting: i32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, waiting)
+}
+
+/// Lets a socket that is not connected yet send what is written first with its SYN.
+///
+/// # Errors
+/// The call's.
+pub fn send_early_data(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1)
+}
+
+fn set(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option's value is an int that outlives the call.
-    let returned = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ZEROCOPY,
-            ptr::from_ref(&one).cast(),
-            length,
-        )
-    };
+    let returned =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&value).cast(), length) };
     checked(libc::c_long::from(returned)).map(drop)
 }
 
