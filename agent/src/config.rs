@@ -28,6 +28,9 @@ pub struct Config {
     /// How workloads are named.
     #[serde(deserialize_with = "section")]
     pub naming: Naming,
+    /// What may be held.
+    #[serde(deserialize_with = "section")]
+    pub limits: Limits,
     /// What may be written about what was seen.
     #[serde(deserialize_with = "section")]
     pub redaction: Redaction,
@@ -69,6 +72,23 @@ pub struct Capture {
 impl Default for Capture {
     fn default() -> Self {
         Self { ring_bytes: 16 << 20, filter: Rules::default() }
+    }
+}
+
+/// What may be held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of the bodies of messages that are under way, or wait for the names of their ends: at least 32 MiB. With
+    /// more, the largest are given up: their messages count as incomplete, for want of memory.
+    #[serde(deserialize_with = "memory")]
+    #[schemars(range(min = 33_554_432))]
+    pub memory_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_bytes: 128 << 20 }
     }
 }
 
@@ -136,6 +156,16 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32
         n => Ok(n),
     }
 }
+
+fn memory<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        bytes @ LEAST_MEMORY.. => Ok(bytes),
+        bytes => Err(serde::de::Error::custom(format!("{bytes} is too few, the least is {LEAST_MEMORY}"))),
+    }
+}
+
+/// One message of the largest size.
+const LEAST_MEMORY: u64 = 32 << 20;
 
 fn ring_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let bytes = u32::deserialize(deserializer)?;

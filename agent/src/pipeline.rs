@@ -22,7 +22,6 @@ mod wire;
 mod workers;
 
 pub use ledger::Settled;
-pub use select::Selection;
 pub use wire::{Held, Wire};
 
 use detect::Detect;
@@ -92,8 +91,7 @@ impl Pipeline {
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(config: &Config, workers: usize) -> anyhow::Result<Self> {
-        let selection = Selection::new(config.capture.filter.filter());
-        Ok(Self { wire: Wire::new(selection, workers)?, intake: Intake::new(), detect: Detect::new(config) })
+        Ok(Self { wire: Wire::new(config, workers)?, intake: Intake::new(), detect: Detect::new(config) })
     }
 
     /// Takes the next events of a source; they are used up.

@@ -115,6 +115,19 @@ impl Connections {
         &self.shared.ledger
     }
 
+    /// Appends the body bytes that each connection holds, in no order.
+    pub fn bodies(&self, out: &mut Vec<(usize, ConnId)>) {
+        let held = self.open.iter().map(|(id, tracked)| (tracked.held(), ConnId(*id)));
+        out.extend(held.filter(|(bytes, _)| *bytes > 0));
+    }
+
+    /// Memory is short: drops the bodies that this connection holds. Their messages are incomplete for that reason.
+    pub fn give_up_bodies(&mut self, conn: ConnId) {
+        if let Some(tracked) = self.open.get_mut(&conn.0) {
+            tracked.give_up_bodies(&mut self.shared.buffered);
+        }
+    }
+
     /// Body bytes held at the moment.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -415,6 +428,18 @@ impl Tracked {
         let Some(client) = self.client else { return };
         let Shared { limits, ledger, buffered, .. } = shared;
         self.outbox.release(&self.connection, client, last, &mut Exit { seq, limits, ledger, buffered, out });
+    }
+
+    fn held(&self) -> usize {
+        let parser = if let Protocol::Spoken { parser, .. } = &self.protocol { parser.held() } else { 0 };
+        parser + self.outbox.held()
+    }
+
+    fn give_up_bodies(&mut self, buffered: &mut usize) {
+        if let Protocol::Spoken { parser, .. } = &mut self.protocol {
+            parser.give_up_bodies(buffered);
+        }
+        self.outbox.give_up_bodies(buffered);
     }
 
     fn is_waiting(&self) -> bool {

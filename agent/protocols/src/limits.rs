@@ -11,7 +11,8 @@ pub struct Limits {
     /// `too_large`; its framing is still followed.
     pub body: usize,
     /// Bodies held by one [`Connections`](crate::Connections) at a time, bytes. The message whose body does not fit
-    /// any more is given up as `too_large`.
+    /// any more is given up as `memory`. Whoever has many of them keeps the sum by
+    /// [`Connections::give_up_bodies`](crate::Connections::give_up_bodies).
     pub buffered: usize,
     /// Bytes searched for a start line, in one go, before the connection is given up as `no_start_line`.
     pub resync: u64,
@@ -29,7 +30,7 @@ impl Default for Limits {
         Self {
             head: 64 << 10,
             body: 32 << 20,
-            buffered: 40 << 20,
+            buffered: 128 << 20,
             resync: 64 << 20,
             held_messages: 64,
             held_bytes: 40 << 20,

@@ -93,11 +93,13 @@ pub enum Incomplete {
     Encoding,
     /// The file it was read from says so.
     Declared,
+    /// Its body was given up because memory was short.
+    Memory,
 }
 
 impl Incomplete {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Gap,
         Self::UnprovenStart,
         Self::UnprovenEnd,
@@ -107,6 +109,7 @@ impl Incomplete {
         Self::TooLarge,
         Self::Encoding,
         Self::Declared,
+        Self::Memory,
     ];
 
     /// The reason with this name ([`Incomplete::as_str`]), if there is one.
@@ -128,6 +131,7 @@ impl Incomplete {
             Self::TooLarge => "too_large",
             Self::Encoding => "encoding",
             Self::Declared => "declared",
+            Self::Memory => "memory",
         }
     }
 }

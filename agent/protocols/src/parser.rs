@@ -108,6 +108,18 @@ pub struct Context<'a> {
     pub out: &'a mut Vec<Parsed>,
 }
 
+impl Parsed {
+    /// Drops its body, for want of memory.
+    pub(crate) fn give_up_body(&mut self, buffered: &mut usize) {
+        if self.buffered == 0 {
+            return;
+        }
+        *buffered = buffered.saturating_sub(std::mem::take(&mut self.buffered));
+        self.body = Bytes::new();
+        self.incomplete.get_or_insert(Incomplete::Memory);
+    }
+}
+
 /// One connection's reader of one protocol.
 pub trait Parser: std::fmt::Debug + Send {
     /// Reads from the front of `input`, the unread bytes of the messages of `side`.
@@ -125,6 +137,12 @@ pub trait Parser: std::fmt::Debug + Send {
 
     /// A second went by: hands out, as not proven, what has waited too long.
     fn tick(&mut self, context: &mut Context<'_>);
+
+    /// Body bytes it holds, of [`Context::buffered`].
+    fn held(&self) -> usize;
+
+    /// Memory is short: drops those bodies, whose messages are then [`Incomplete::Memory`], and takes them from `buffered`.
+    fn give_up_bodies(&mut self, buffered: &mut usize);
 
     /// Whether anything waits for a tick.
     fn is_waiting(&self) -> bool;

@@ -60,6 +60,17 @@ impl Outbox {
         self.queue.push_back(parsed);
     }
 
+    /// Body bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.queue.iter().map(|parsed| parsed.buffered).sum()
+    }
+
+    /// Drops the bodies held.
+    pub(crate) fn give_up_bodies(&mut self, buffered: &mut usize) {
+        self.queue.iter_mut().for_each(|parsed| parsed.give_up_body(buffered));
+        self.bytes = 0;
+    }
+
     /// Whether messages wait.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.queue.is_empty()
@@ -197,6 +208,7 @@ impl Exit<'_> {
             | Incomplete::AmbiguousFraming
             | Incomplete::TooLarge
             | Incomplete::Encoding
+            | Incomplete::Memory
             | Incomplete::Declared => self.ledger.messages.skip(reason.as_str(), 1),
         }
     }

@@ -18,7 +18,7 @@ use crate::cli::{Record, RecordFormat, Select};
 use crate::config::{self, Config, Match};
 use crate::exit::Outcome;
 use crate::live::{self, Privileges};
-use crate::pipeline::{Selection, Wire};
+use crate::pipeline::Wire;
 use crate::stop::Stop;
 use crate::terminal;
 
@@ -30,7 +30,7 @@ pub(super) fn execute(arguments: &Record) -> Outcome {
     let stop = Stop::on_signals()?;
     // Attached before the file is made: a machine that does not allow it costs nobody an older recording.
     let mut live = live::open(&config, &arguments.kernel, Privileges::Keep)?;
-    let mut wire = Wire::new(Selection::new(config.capture.filter.filter()), 1)?;
+    let mut wire = Wire::new(&config, 1)?;
     let mut tape = Tape::create(arguments, &config)?;
     let deadline = arguments.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     terminal::plain("ready");

@@ -28,7 +28,7 @@ const HELD: usize = 32 << 20;
 
 /// Decides about connections, and holds what it cannot decide about yet.
 #[derive(Debug, Default)]
-pub struct Selection {
+pub(super) struct Selection {
     filter: Filter,
     known: HashMap<ConnId, Known>,
     /// Processes whose events have passed.
@@ -78,8 +78,7 @@ enum Verdict {
 
 impl Selection {
     /// Selects what `filter` lets through.
-    #[must_use]
-    pub fn new(filter: Filter) -> Self {
+    pub(super) fn new(filter: Filter) -> Self {
         Self { filter, ..Self::default() }
     }
 

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::Limits;
+use crate::message::Incomplete;
 
 /// A body as far as it has come.
 #[derive(Debug)]
@@ -28,16 +29,26 @@ impl Body {
         }
     }
 
-    /// Adds a piece, keeping `buffered` in step; `false` where it goes beyond a cap: then the body is dropped.
-    pub(crate) fn push(&mut self, piece: Bytes, limits: &Limits, buffered: &mut usize) -> bool {
+    /// Adds a piece, keeping `buffered` in step.
+    ///
+    /// # Errors
+    /// Where it goes beyond a cap: then the body is dropped.
+    pub(crate) fn push(
+        &mut self,
+        piece: Bytes,
+        limits: &Limits,
+        buffered: &mut usize,
+    ) -> Result<(), Incomplete> {
         if matches!(self, Self::Closed(_)) || piece.is_empty() {
-            return true;
+            return Ok(());
         }
-        let fits = self.len() + piece.len() <= limits.body && *buffered + piece.len() <= limits.buffered;
-        if !fits {
-            *buffered = buffered.saturating_sub(self.len());
-            *self = Self::Closed(Bytes::new());
-            return false;
+        if self.len() + piece.len() > limits.body {
+            self.give_up(buffered);
+            return Err(Incomplete::TooLarge);
+        }
+        if *buffered + piece.len() > limits.buffered {
+            self.give_up(buffered);
+            return Err(Incomplete::Memory);
         }
         *buffered += piece.len();
         match self {
@@ -51,7 +62,13 @@ impl Body {
             Self::Joined(joined) => joined.extend_from_slice(&piece),
             Self::Closed(_) => {}
         }
-        true
+        Ok(())
+    }
+
+    /// Drops what was collected.
+    pub(crate) fn give_up(&mut self, buffered: &mut usize) {
+        *buffered = buffered.saturating_sub(self.len());
+        *self = Self::Closed(Bytes::new());
     }
 
     /// Nothing more is collected: what follows is not connected to what is there.

@@ -129,6 +129,25 @@ impl Half {
         self.scanned = 0;
     }
 
+    /// Body bytes held.
+    pub(crate) fn held(&self) -> usize {
+        let body = if let State::Body(message) = &self.state { message.body.len() } else { 0 };
+        body + self.awaiting.as_ref().map_or(0, |awaiting| awaiting.parsed.buffered)
+    }
+
+    /// Drops the bodies held.
+    pub(crate) fn give_up_bodies(&mut self, buffered: &mut usize) {
+        if let State::Body(message) = &mut self.state
+            && message.body.len() > 0
+        {
+            message.body.give_up(buffered);
+            message.give_up(Incomplete::Memory);
+        }
+        if let Some(awaiting) = &mut self.awaiting {
+            awaiting.parsed.give_up_body(buffered);
+        }
+    }
+
     /// Exactly between two messages.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.state, State::Start) && self.start != Start::Found && self.unread == 0

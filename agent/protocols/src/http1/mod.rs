@@ -347,9 +347,11 @@ impl Http1 {
                     Piece::Bad => return self.ambiguous(side, *message, consumed, cx),
                 },
             };
-            if is_data && !message.body.push(input.slice(consumed..consumed + length), cx.limits, cx.buffered)
-            {
-                message.give_up(Incomplete::TooLarge);
+            if is_data {
+                let piece = input.slice(consumed..consumed + length);
+                if let Err(reason) = message.body.push(piece, cx.limits, cx.buffered) {
+                    message.give_up(reason);
+                }
             }
             consumed += length;
             message.wire_bytes += length as u64;
@@ -407,7 +409,7 @@ impl Http1 {
 
     /// The message as it goes right; undoes its content encoding.
     fn parsed(&mut self, side: Side, mut message: InProgress, cx: &mut Context<'_>) -> Parsed {
-        let buffered = message.body.len();
+        let held = message.body.len();
         let mut body = message.body.into_bytes();
         if message.incomplete.is_none() {
             match crate::encoding::decode(&message.headers, body.clone(), cx.limits.body) {
@@ -415,6 +417,8 @@ impl Http1 {
                 Err(reason) => message.incomplete = Some(reason),
             }
         }
+        let buffered = body.len();
+        *cx.buffered = cx.buffered.saturating_sub(held) + buffered;
         Parsed {
             exchange: message.exchange,
             side,
@@ -487,6 +491,15 @@ impl Parser for Http1 {
     fn tick(&mut self, cx: &mut Context<'_>) {
         self.requests.tick(cx);
         self.responses.tick(cx);
+    }
+
+    fn held(&self) -> usize {
+        self.requests.held() + self.responses.held()
+    }
+
+    fn give_up_bodies(&mut self, buffered: &mut usize) {
+        self.requests.give_up_bodies(buffered);
+        self.responses.give_up_bodies(buffered);
     }
 
     fn is_waiting(&self) -> bool {
