@@ -60,6 +60,22 @@ fn ends_in_two_namespaces() {
 }
 
 #[test]
+fn data_with_the_syn_in_two_namespaces() {
+    // The server took the data, or only the SYN.
+    for acknowledged in [12, 10] {
+        check(
+            vec![
+                seg(A, B, 9).syn().data("hi"),
+                seg(B, A, 99).syn().ack(acknowledged).netns(2),
+                seg(A, B, 10).data("hi").ack(100),
+                seg(B, A, 100).data("yo").ack(12).netns(2),
+            ],
+            &TALK,
+        );
+    }
+}
+
+#[test]
 fn through_nat() {
     let (vip, gateway) = ("192.168.0.1:8080", "172.16.0.1:5555");
     let pipeline = check(

@@ -63,9 +63,10 @@ impl Entry {
         Self { conn, view, direction, other_view: None, last_ns, sides, reset: false }
     }
 
-    /// The number its SYN-ACK is expected to answer.
-    pub(super) fn initial(&self) -> Option<u32> {
-        self.sides[Direction::FromInitiator.index()].isn
+    /// The numbers that its SYN-ACK may acknowledge, less one: the SYN's, and that of the last byte sent with it.
+    pub(super) fn answered_by(&self) -> Option<[u32; 2]> {
+        let Side { isn, syn_payload, .. } = self.sides[Direction::FromInitiator.index()];
+        isn.map(|isn| [isn, isn.wrapping_add(syn_payload)])
     }
 
     /// Whether a SYN on one of its tuples is its own: sent again, late, or crossing the peer's.

@@ -15,7 +15,8 @@ const MAX_CANDIDATES: usize = 8;
 pub(super) struct Index {
     /// Both directions of every view.
     tuples: HashMap<Tuple, (Slot, Direction)>,
-    /// Connections without an answer yet, by the initial sequence number of their SYN.
+    /// Connections without an answer yet, by the numbers that their answer may acknowledge, less one: the SYN's own,
+    /// and that of the last byte sent with it (RFC 7413).
     unanswered: HashMap<u32, Slot>,
     /// Connections seen in one direction only, by addresses whatever the namespace.
     one_sided: HashMap<(Endpoint, Endpoint), Vec<Slot>>,
@@ -26,20 +27,22 @@ impl Index {
         self.tuples.get(tuple).copied()
     }
 
-    /// The connection whose SYN had this number and is not answered yet.
-    pub(super) fn waiting(&self, isn: u32) -> Option<Slot> {
-        self.unanswered.get(&isn).copied()
+    /// The connection whose SYN, or the data with it, ended with this number and is not answered yet.
+    pub(super) fn waiting(&self, last: u32) -> Option<Slot> {
+        self.unanswered.get(&last).copied()
     }
 
-    pub(super) fn wait(&mut self, isn: u32, slot: Slot) {
-        self.unanswered.insert(isn, slot);
+    pub(super) fn wait(&mut self, syn: &Segment, slot: Slot) {
+        for last in [syn.seq.wrapping_add(syn.total), syn.seq] {
+            self.unanswered.insert(last, slot);
+        }
     }
 
     pub(super) fn stop_waiting(&mut self, entry: &Entry, slot: Slot) {
-        if let Some(isn) = entry.initial()
-            && self.unanswered.get(&isn) == Some(&slot)
-        {
-            self.unanswered.remove(&isn);
+        for last in entry.answered_by().into_iter().flatten() {
+            if self.unanswered.get(&last) == Some(&slot) {
+                self.unanswered.remove(&last);
+            }
         }
     }
 

@@ -171,7 +171,7 @@ impl Table {
             return (slot, Direction::FromInitiator);
         }
         let slot = self.open(now, event, Some(Direction::FromInitiator), out);
-        self.index.wait(event.seq, slot);
+        self.index.wait(event, slot);
         (slot, Direction::FromInitiator)
     }
 
