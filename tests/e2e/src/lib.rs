@@ -22,6 +22,7 @@
 pub mod clients;
 pub mod collector;
 pub mod content;
+pub mod held;
 pub mod namespaces;
 pub mod peers;
 pub mod recording;
