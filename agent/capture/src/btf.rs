@@ -12,7 +12,7 @@ use crate::Error;
 pub(crate) type Member = (&'static str, &'static str);
 
 /// What the programs on packets read.
-const MEMBERS: [Member; 12] = [
+pub(crate) const MEMBERS: [Member; 12] = [
     ("OFF_SKB_SK", "sk_buff.sk"),
     ("OFF_SOCK_OWNED", "sock.sk_lock.owned"),
     ("OFF_SOCK_NET", "sock.__sk_common.skc_net.net"),

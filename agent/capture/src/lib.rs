@@ -26,6 +26,7 @@ mod btf;
 mod cgroup;
 mod clock;
 mod error;
+mod inventory;
 mod live;
 mod load;
 pub mod measure;

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
 use aya::{Ebpf, EbpfLoader};
-use log::debug;
+use log::{debug, warn};
 use rustix::system::uname;
 
+use crate::btf::{self, Btf};
 use crate::live::MIN_RING_BYTES;
-use crate::{Error, Options, btf, cgroup, privileges};
+use crate::{Error, Options, cgroup, inventory, privileges};
 
 /// Whether this agent was built with the kernel part.
 pub(crate) const BUILT: bool = cfg!(pitot_ebpf);
@@ -43,8 +44,11 @@ type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 /// # Errors
 /// See [`Error`].
 pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
-    let mut ebpf = load(options.ring_bytes(), &options.btf)?;
+    let Loaded { mut ebpf, inventory } = load(options.ring_bytes(), &options.btf)?;
     attach_all(&mut ebpf, PROGRAMS)?;
+    if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &options.btf)) {
+        warn!("connections older than this agent get the names of their ends only as they send: {error}");
+    }
     Ok(ebpf)
 }
 
@@ -53,7 +57,7 @@ pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
 /// # Errors
 /// See [`Error`].
 pub(crate) fn attach_empty(options: &Options) -> Result<Ebpf, Error> {
-    let mut ebpf = load(MIN_RING_BYTES, &options.btf)?;
+    let Loaded { mut ebpf, .. } = load(MIN_RING_BYTES, &options.btf)?;
     attach_all(&mut ebpf, EMPTY)?;
     Ok(ebpf)
 }
@@ -74,7 +78,13 @@ fn attach_all(ebpf: &mut Ebpf, programs: Attachments) -> Result<(), Error> {
     Ok(())
 }
 
-fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
+/// The kernel part, and whether its optional programs can be loaded.
+struct Loaded {
+    ebpf: Ebpf,
+    inventory: Result<(), Error>,
+}
+
+fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     if !BUILT {
         return Err(Error::NotBuilt);
     }
@@ -82,14 +92,17 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
     if !missing.is_empty() {
         return Err(Error::Privileges(missing));
     }
-    let offsets = btf::offsets(btf)?;
+    let bytes = btf::read(btf)?;
+    let types = Btf::of(btf, &bytes)?;
+    let offsets = types.offsets(&btf::MEMBERS)?;
+    let inventory = types.offsets(&inventory::MEMBERS);
     let own = std::process::id();
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
     let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
     let wake_at = ring_bytes / 16;
     let log_level = if log::log_enabled!(log::Level::Debug) { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
-    for (global, offset) in &offsets {
+    for (global, offset) in offsets.iter().chain(inventory.iter().flatten()) {
         loader.override_global(global, offset, true);
     }
     loader
@@ -100,10 +113,11 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Ebpf, Error> {
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("RECORDS", ring_bytes)
         .load(OBJECT)
+        .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop) })
         .map_err(|source| Error::Load(Box::new(source)))
 }
 
-fn refused(program: &'static str, source: aya::programs::ProgramError) -> Error {
+pub(crate) fn refused(program: &'static str, source: aya::programs::ProgramError) -> Error {
     debug!("{program}: {source}");
     Error::Program { program, source: Box::new(source) }
 }

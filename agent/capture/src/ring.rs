@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::Clock;
 use crate::own::OwnTraffic;
-use crate::{Error, StopHandle, proc};
+use crate::{Error, StopHandle, inventory, proc};
 
 /// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
 pub(crate) const MAX_BATCHES: usize = 64;
@@ -39,6 +39,8 @@ pub(crate) struct Drain {
     sender: SyncSender<Vec<CaptureEvent>>,
     stop: StopHandle,
     events: Events,
+    /// Sockets that were open before the programs were attached.
+    open: Vec<KernelSocket>,
     /// The tick after which the counters were last read: each look costs a system call a counter.
     losses_read: u64,
     /// Keeps the programs attached.
@@ -53,6 +55,7 @@ impl Drain {
     ) -> Result<Self, Error> {
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
         let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
+        let open = inventory::read(&mut ebpf);
         let logger = log::log_enabled!(log::Level::Debug).then(|| EbpfLogger::init(&mut ebpf));
         let logger = logger.and_then(|result| result.map_err(|e| warn!("no kernel diagnostics: {e}")).ok());
         Ok(Self {
@@ -62,6 +65,7 @@ impl Drain {
             sender,
             stop,
             events: Events::new(Clock::now()),
+            open,
             losses_read: 0,
             ebpf,
         })
@@ -69,6 +73,9 @@ impl Drain {
 
     /// Runs until it is stopped or nobody reads any more.
     pub(crate) fn run(mut self) {
+        for found in std::mem::take(&mut self.open) {
+            self.events.socket(found);
+        }
         loop {
             // Read before the ring is emptied: what was sent before the stop is then delivered.
             let stopping = self.stop.is_stopped();
