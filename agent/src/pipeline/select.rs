@@ -11,15 +11,18 @@
 //!                [selected]                         all of it passes, what was held first
 //! ```
 //!
+//! Behind NAT the two ends have other addresses where the connection is accepted than where it was opened. Where a SYN was seen, no
+//! rule about addresses is decided against it before the responder has answered, from wherever that is.
+//!
 //! The kernel part leaves out by itself what it can be sure of; this decides about everything, so it does not matter how
 //! much that is, and a capture file is decided about like the traffic itself.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pitot_common::user::{CaptureEvent, Filter, FilterRule, LossReason, Process, ProcessId};
+use pitot_common::user::{CaptureEvent, Endpoint, Filter, FilterRule, LossReason, Process, ProcessId};
 use pitot_stream::table::{Routed, Step};
-use pitot_stream::{ConnId, Connection};
+use pitot_stream::{ConnId, Connection, Direction};
 
 /// Captured bytes held for one connection whose ends are not known; with more it is rejected.
 const HELD_PER_CONNECTION: usize = 1 << 20;
@@ -49,7 +52,11 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct Known {
     conn: Arc<Connection>,
+    /// The ends' addresses in another place.
+    elsewhere: Option<[Endpoint; 2]>,
     ends: [End; 2],
+    /// Which of them was heard.
+    heard: [bool; 2],
     fate: Fate,
 }
 
@@ -151,8 +158,13 @@ impl Selection {
         let (direction, end) = match &step.step {
             Step::Part(_) | Step::Refuse { .. } => return,
             Step::Open => {
-                let conn = Arc::clone(&step.conn);
-                self.known.insert(id, Known { conn, ends: Default::default(), fate: Fate::Selected });
+                self.known.insert(id, Known::new(Arc::clone(&step.conn)));
+                return;
+            }
+            Step::View { ends } => {
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.elsewhere = Some(*ends);
+                }
                 return;
             }
             Step::Close { .. } => {
@@ -181,7 +193,11 @@ impl Selection {
             known.fate = Fate::Undecided { held: Vec::new(), bytes: 0 };
         }
         let time_ns = step.time_ns;
-        let decides = opens || matches!(step.step, Step::Owner { .. } | Step::Remote { .. });
+        let decides = match &step.step {
+            Step::Open | Step::Owner { .. } | Step::Remote { .. } | Step::View { .. } => true,
+            Step::Part(part) => self.hear(conn.id, part.direction),
+            Step::Refuse { .. } | Step::Close { .. } => false,
+        };
         match self.known.get_mut(&conn.id).map(|known| &mut known.fate) {
             Some(Fate::Selected) => {
                 if let Step::Owner { process, .. } = &step.step {
@@ -209,6 +225,14 @@ impl Selection {
                 Some(verdict) => self.settle(&conn, verdict, seq, time_ns, out),
             }
         }
+    }
+
+    /// Whether an undecided connection is heard from that end for the first time.
+    fn hear(&mut self, id: ConnId, direction: Direction) -> bool {
+        let Some(Known { heard, fate: Fate::Undecided { .. }, .. }) = self.known.get_mut(&id) else {
+            return false;
+        };
+        heard.get_mut(direction.index()).is_some_and(|heard| !std::mem::replace(heard, true))
     }
 
     /// Ends the wait of an undecided connection; [`Verdict::NotYet`]: nobody will know. What was held passes now, so it is
@@ -268,6 +292,23 @@ impl Selection {
 }
 
 impl Known {
+    fn new(conn: Arc<Connection>) -> Self {
+        let (ends, heard) = (Default::default(), Default::default());
+        Self { conn, elsewhere: None, ends, heard, fate: Fate::Selected }
+    }
+
+    /// Whether its ends have what `rule` names of an address, in any place.
+    fn matches_ends(&self, rule: &FilterRule) -> Verdict {
+        let here = [self.conn.initiator, self.conn.responder];
+        if rule.matches_ends(here) || self.elsewhere.is_some_and(|ends| rule.matches_ends(ends)) {
+            Verdict::Yes
+        } else if self.conn.initiator_known && self.heard != [true; 2] {
+            Verdict::NotYet
+        } else {
+            Verdict::No
+        }
+    }
+
     /// Whether one of `rules` matches.
     fn any(&self, rules: &[FilterRule]) -> Verdict {
         let mut verdict = Verdict::No;
@@ -286,8 +327,9 @@ impl Known {
             End::Process(process) => rule.matches_process(process),
             End::Unknown | End::Remote => false,
         };
-        if !rule.matches_ends([self.conn.initiator, self.conn.responder]) {
-            Verdict::No
+        let addresses = self.matches_ends(rule);
+        if addresses != Verdict::Yes {
+            addresses
         } else if !rule.names_process() || self.ends.iter().any(process) {
             Verdict::Yes
         } else if self.ends.iter().any(|end| matches!(end, End::Unknown)) {
@@ -351,6 +393,7 @@ mod tests {
                     Step::Open => "open".into(),
                     Step::Owner { process, .. } => format!("owner {}", process.comm),
                     Step::Remote { .. } => "remote".into(),
+                    Step::View { .. } => "view".into(),
                     Step::Part(_) => "part".into(),
                     Step::Refuse { reason } => reason.as_str().into(),
                     Step::Close { .. } => "close".into(),
@@ -394,8 +437,17 @@ mod tests {
     }
 
     fn part(bytes: usize) -> Step {
+        part_of(Direction::FromInitiator, bytes)
+    }
+
+    /// What the responder sends.
+    fn answer() -> Step {
+        part_of(Direction::FromResponder, 3)
+    }
+
+    fn part_of(direction: Direction, bytes: usize) -> Step {
         Step::Part(Part {
-            direction: Direction::FromInitiator,
+            direction,
             first: 0,
             rest: 0,
             syn: None,
@@ -445,19 +497,31 @@ mod tests {
 
     #[test]
     fn by_address() {
-        let steps = [Step::Open, part(3), CLOSE];
-        let all = ["open", "part+", "close"];
-        let none = ["open, filtered", "part", "close"];
-        check(&Filter::default(), &steps, &["open", "part, +", "close"]);
+        let steps = [Step::Open, part(3), answer(), CLOSE];
+        let all = ["open", "part+", "part+", "close"];
+        let later = ["", "", "open, part+, part+", "close"];
+        let none = ["", "", "open, filtered, part, part", "close"];
+        let never = ["open, filtered", "part", "part", "close"];
+        check(&Filter::default(), &steps, &["open", "part, +", "part, +", "close"]);
         check(&include(&[port(80)]), &steps, &all);
         check(&include(&[port(40_000)]), &steps, &all);
         check(&include(&[port(81)]), &steps, &none);
         check(&include(&[port(81), port(80)]), &steps, &all);
-        check(&exclude(&[port(81)]), &steps, &all);
-        check(&exclude(&[port(80)]), &steps, &none);
-        check(&Filter { include: vec![port(80)], exclude: vec![port(40_000)] }, &steps, &none);
+        check(&exclude(&[port(81)]), &steps, &later);
+        check(&exclude(&[port(80)]), &steps, &never);
+        check(&Filter { include: vec![port(80)], exclude: vec![port(40_000)] }, &steps, &never);
         let elsewhere = FilterRule { address: "10.0.0.0/8".parse().ok(), ..port(80) };
         check(&include(&[elsewhere]), &steps, &none);
+    }
+
+    #[test]
+    fn by_an_address_that_only_one_end_has() {
+        let view = Step::View { ends: [addr(5_555).into(), addr(9_000).into()] };
+        let steps = [Step::Open, part(3), view, answer(), CLOSE];
+        check(&include(&[port(9_000)]), &steps, &["", "", "open, part+, view", "part+", "close"]);
+        check(&exclude(&[port(9_000)]), &steps, &["", "", "open, filtered, part, view", "part", "close"]);
+        check(&include(&[port(80)]), &steps, &["open", "part+", "view", "part+", "close"]);
+        check(&include(&[port(81)]), &steps, &["", "", "", "open, filtered, part, view, part", "close"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod support;
 
 use pitot_common::user::Segment;
 use pitot_stream::Limits;
+use pitot_stream::table::{Routed, Step, Table};
 use support::{Pipeline, SECOND, With, process, seg, transcript};
 
 const A: &str = "10.0.0.1:1000";
@@ -89,6 +90,26 @@ fn through_nat() {
     );
     let conn = &pipeline.out[0].conn;
     assert_eq!((conn.initiator, conn.responder), (A.parse().unwrap(), vip.parse().unwrap()));
+}
+
+#[test]
+fn the_addresses_behind_nat_are_told() {
+    let (vip, gateway) = ("192.168.0.1:8080", "172.16.0.1:5555");
+    let views = |segments: Vec<Segment>| {
+        let (mut table, mut out) = (Table::new(Limits::default()), Vec::new());
+        for (seq, segment) in (1..).zip(segments) {
+            table.route(seq, segment, &mut out);
+        }
+        let view = |step: &Routed| match &step.step {
+            Step::View { ends } => Some(ends.map(|end| end.to_string())),
+            _ => None,
+        };
+        out.iter().filter_map(view).collect::<Vec<_>>()
+    };
+    let through = vec![seg(A, vip, 9).syn(), seg(B, gateway, 99).syn().ack(10).netns(2)];
+    assert_eq!(views(through), [[gateway, B]]);
+    // The same addresses in both places are told once, with the connection.
+    assert_eq!(views(vec![seg(A, B, 9).syn(), seg(B, A, 99).syn().ack(10).netns(2)]), [[""; 2]; 0]);
 }
 
 #[test]

@@ -151,6 +151,7 @@ impl Reassembly {
                 self.on(id, direction, now, out, |_, sink| sink.owner(process))
             }
             Step::Remote { direction } => self.on(id, direction, now, out, |_, sink| sink.remote()),
+            Step::View { .. } => {}
             Step::Part(part) => self.part(id, part, now, out),
             Step::Refuse { reason } => self.refuse(id, reason),
             Step::Close { reason } => self.close(id, reason, now, out),

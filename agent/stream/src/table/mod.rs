@@ -344,6 +344,13 @@ impl Table {
         }
         let Some(entry) = self.entries.get_mut(slot) else { return false };
         entry.other_view = Some(tuple);
+        let ends = match direction {
+            Direction::FromInitiator => [tuple.src, tuple.dst],
+            Direction::FromResponder => [tuple.dst, tuple.src],
+        };
+        if ends != [entry.conn.initiator, entry.conn.responder] {
+            out.push(now.routed(Arc::clone(&entry.conn), Step::View { ends }));
+        }
         self.index.add_view(tuple, slot, direction);
         self.learn_from_sockets(now, slot, tuple, direction, out);
         true

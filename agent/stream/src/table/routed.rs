@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pitot_common::user::{Hook, LossReason, Process, Segment, Short, TcpFlags};
+use pitot_common::user::{Endpoint, Hook, LossReason, Process, Segment, Short, TcpFlags};
 
 use crate::{Connection, Direction};
 
@@ -36,6 +36,11 @@ pub enum Step {
     Remote {
         /// Which end.
         direction: Direction,
+    },
+    /// It was seen in another place too, where its ends have other addresses (NAT).
+    View {
+        /// Those of initiator and responder there.
+        ends: [Endpoint; 2],
     },
     /// One record of one segment.
     Part(Part),
