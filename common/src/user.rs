@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub use crate::abi::Loss as LossReason;
 
+pub mod cgroup;
 pub mod decode;
 mod endpoint;
 mod filter;

@@ -1,10 +1,11 @@
 //! Workload names (contract, section 4): who a flow's client and server are.
 //!
 //! A pure function of the process record, the peer's address, the Host of the request and the configured rules. In this
-//! order: a rule; the container; the systemd unit; of an interpreter its script; the executable; the command name.
-//! Of a container only its id is known here (the first 12 hex digits, from the cgroup path).
+//! order: a rule; the Kubernetes namespace and owner; the container's name, or where it has none that is known the first
+//! 12 hex digits of its id; the systemd unit; of an interpreter its script; the executable; the command name.
 
 mod cgroup;
+mod kubernetes;
 mod rule;
 mod script;
 
@@ -67,9 +68,13 @@ impl Namer {
         if let Some(rule) = self.rules.iter().find(|rule| rule.matches(process, script.as_deref())) {
             return rule.name.as_str().into();
         }
-        let name = cgroup::container(&process.cgroup)
-            .or_else(|| cgroup::unit(&process.cgroup))
-            .map(str::to_owned)
+        let container = Some(process.container.as_str()).filter(|name| !name.is_empty());
+        let outside = || cgroup::container(&process.cgroup).or_else(|| cgroup::unit(&process.cgroup));
+        let name = process
+            .pod
+            .as_ref()
+            .map(kubernetes::name)
+            .or_else(|| container.or_else(outside).map(str::to_owned))
             .or(script)
             .unwrap_or_else(|| if process.exe.is_empty() { &process.comm } else { &process.exe }.clone());
         clean(&name).unwrap_or_else(|| EXTERNAL.into())
@@ -121,7 +126,7 @@ fn host(authority: &str) -> Option<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pitot_common::user::ProcessId;
+    use pitot_common::user::{Pod, ProcessId};
 
     pub(super) fn process(exe: &str, args: &[&str], cgroup: &str) -> Process {
         Process {
@@ -142,6 +147,10 @@ mod tests {
             assert_eq!(&*Namer::default().local(&process(exe, args, cgroup)), expected);
         };
         check("nginx", &["nginx"], &docker, "0123456789ab");
+        let named = Process { container: "shop-web-1".into(), ..process("nginx", &["nginx"], &docker) };
+        assert_eq!(&*Namer::default().local(&named), "shop-web-1");
+        let pod = Some(Pod { namespace: "shop".into(), name: "billing-7d4b9c6f5d-x2kzv".into() });
+        assert_eq!(&*Namer::default().local(&Process { pod, ..named }), "shop/billing");
         check("python3", &["python3", "sync.py"], "/system.slice/etl.service", "etl");
         check("python3", &["python3", "sync.py"], "/user.slice/user-1000.slice/session-3.scope", "sync");
         check("python3", &["python3"], "/", "python3");
@@ -159,6 +168,10 @@ mod tests {
             Rule { script: Some("sync*".into()), ..rule("etl") },
             Rule { exe: Some("nginx".into()), cgroup: Some("*edge*".into()), ..rule("edge") },
             Rule { address: Some("10.1.0.0/16".parse().unwrap()), ..rule("legacy") },
+            Rule { user: Some("postgres".into()), ..rule("db") },
+            Rule { user: Some("1234".into()), ..rule("job") },
+            Rule { namespace: Some("shop".into()), container: Some("envoy".into()), ..rule("mesh") },
+            Rule { namespace: Some("shop-*".into()), pod: Some("api-*".into()), ..rule("api") },
             rule("never"),
         ]);
         let local =
@@ -166,6 +179,20 @@ mod tests {
         assert_eq!(local("python3", &["python3", "/x/sync_all.py"], "/system.slice/a.service"), "etl");
         assert_eq!(local("nginx", &["nginx"], "/x/edge-1"), "edge");
         assert_eq!(local("nginx", &["nginx"], "/x"), "nginx");
+        let of = |process: Process| namer.local(&process).to_string();
+        let plain = || process("x", &[], "");
+        let user = |id, name: &str| Process { user: Some((id, name.into())), ..plain() };
+        assert_eq!(of(user(70, "postgres")), "db");
+        assert_eq!(of(user(1234, "")), "job");
+        assert_eq!(of(user(12, "")), "x");
+        let pod = |namespace: &str, name: &str, container: &str| Process {
+            pod: Some(Pod { namespace: namespace.into(), name: name.into() }),
+            container: container.into(),
+            ..plain()
+        };
+        assert_eq!(of(pod("shop", "api-9xtbz", "envoy")), "mesh");
+        assert_eq!(of(pod("shop", "api-9xtbz", "api")), "shop/api");
+        assert_eq!(of(pod("shop-eu", "api-9xtbz", "api")), "api");
         let remote = |address: &str, host| {
             namer.remote(Endpoint::Inet((address.parse::<IpAddr>().unwrap(), 80).into()), host).to_string()
         };

@@ -6,9 +6,8 @@ use std::str::FromStr;
 use pitot_common::user::Process;
 use serde::Deserialize;
 
-/// Gives `name` to every process that matches all of `comm`, `exe`, `script` and `cgroup` that are set, or to every
-/// remote peer in `address`. A pattern is exact but for `*` (any text) and `?` (any character). A rule that sets
-/// nothing matches nothing.
+/// Gives `name` to every process that matches all of its patterns that are set, or to every remote peer in `address`. A
+/// pattern is exact but for `*` (any text) and `?` (any character). A rule that sets nothing matches nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -26,6 +25,18 @@ pub struct Rule {
     /// Pattern for the cgroup path.
     #[serde(default)]
     pub cgroup: Option<String>,
+    /// Pattern for the user's name, or its number in decimal digits.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Pattern for the Kubernetes namespace.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Pattern for the name of the Kubernetes pod.
+    #[serde(default)]
+    pub pod: Option<String>,
+    /// Pattern for the name of the container.
+    #[serde(default)]
+    pub container: Option<String>,
     /// Range of remote addresses.
     #[serde(default)]
     pub address: Option<AddressRange>,
@@ -33,17 +44,23 @@ pub struct Rule {
 
 impl Rule {
     pub(super) fn matches(&self, process: &Process, script: Option<&str>) -> bool {
+        let (user, number) = process.user.as_ref().map(|(id, name)| (name.as_str(), id.to_string())).unzip();
+        let (namespace, pod) =
+            process.pod.as_ref().map(|pod| (pod.namespace.as_str(), pod.name.as_str())).unzip();
         let tests = [
-            (&self.comm, Some(process.comm.as_str())),
-            (&self.exe, Some(process.exe.as_str())),
-            (&self.script, script),
-            (&self.cgroup, Some(process.cgroup.as_str())),
+            (&self.comm, [Some(process.comm.as_str()), None]),
+            (&self.exe, [Some(process.exe.as_str()), None]),
+            (&self.script, [script, None]),
+            (&self.cgroup, [Some(process.cgroup.as_str()), None]),
+            (&self.user, [user, number.as_deref()]),
+            (&self.namespace, [namespace, None]),
+            (&self.pod, [pod, None]),
+            (&self.container, [Some(process.container.as_str()), None]),
         ];
         tests.iter().any(|(pattern, _)| pattern.is_some())
-            && tests.iter().all(|(pattern, text)| match (pattern, text) {
-                (None, _) => true,
-                (Some(pattern), Some(text)) => glob(pattern, text),
-                (Some(_), None) => false,
+            && tests.iter().all(|(pattern, texts)| {
+                let matches = |pattern: &String| texts.iter().flatten().any(|text| glob(pattern, text));
+                pattern.as_ref().is_none_or(matches)
             })
     }
 
