@@ -2,8 +2,8 @@
 //!
 //! Programs that are given a `struct sk_buff` by pointer have no helper for it (`bpf_skb_load_bytes` takes a packet
 //! program's context). A fragment names its page by the address of the `struct page`; where that page lies in the
-//! kernel's own mapping of memory is one constant away, which user space finds at start ([`PAGE_SHIFTED`],
-//! [`PAGE_BASE`]) or, where it can't, leaves zero: then fragments are declared as not captured.
+//! kernel's own mapping of memory is one constant away, which user space finds at start ([`PAGES`]); where it can't,
+//! fragments are declared as not captured.
 
 use core::ptr::addr_of_mut;
 
@@ -56,16 +56,16 @@ static FRAG_SIZE: Global<u32> = Global::new(16);
 #[unsafe(no_mangle)]
 static MAX_PIECES: Global<u32> = Global::new(24);
 
-/// Where pages lie: [page size / size of `struct page` as a shift, constant to add, 1 if known].
+/// Where pages lie: 1 if that is known; what to shift the address of a `struct page` by, and what to add.
 #[map]
 static PAGES: Array<u64> = Array::with_max_entries(3, 0);
 
 /// A socket buffer.
 pub(crate) struct Buffer {
     pub(crate) len: u32,
-    /// Bytes in its linear part.
-    linear: u32,
-    data: u64,
+    /// Bytes in its linear part, and where that lies.
+    pub(crate) linear: u32,
+    pub(crate) data: u64,
     shared: u64,
 }
 
@@ -93,12 +93,6 @@ impl Buffer {
         Some(Self { len, linear: len - beyond, data, shared: head + u64::from(end) })
     }
 
-    /// Where the linear part lies.
-    #[inline(always)]
-    pub(crate) fn data(&self) -> u64 {
-        self.data
-    }
-
     /// Fragment `i`, if there are as many.
     #[inline(always)]
     pub(crate) fn fragment(&self, i: u32) -> Option<Fragment> {
@@ -113,13 +107,9 @@ impl Buffer {
         })
     }
 
-    /// Run `i`: the linear part, then each fragment.
     #[inline(always)]
     fn run(&self, i: u32) -> Option<Run> {
-        if i == 0 {
-            return Some(Run { at: self.data, len: self.linear });
-        }
-        let fragment = self.fragment(i - 1)?;
+        let fragment = self.fragment(i)?;
         Some(Run { at: address(&fragment), len: fragment.len })
     }
 }
@@ -129,25 +119,25 @@ impl Buffer {
 fn address(fragment: &Fragment) -> u64 {
     let value = |i| PAGES.get(i).copied().unwrap_or(0);
     // An odd page is no page but a device's memory.
-    if value(2) == 0 || fragment.page & 1 != 0 {
+    if value(0) == 0 || fragment.page & 1 != 0 {
         return 0;
     }
-    (fragment.page << (value(0) & 63)).wrapping_add(value(1)).wrapping_add(u64::from(fragment.offset))
+    (fragment.page << (value(1) & 63)).wrapping_add(value(2)).wrapping_add(u64::from(fragment.offset))
 }
 
 /// Emits the payload of `buffer` from `done` on; `facts` speaks of that part. False, and the rest counted, if the ring had no room.
 #[inline(always)]
 pub(crate) fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32) -> bool {
     let total = facts.packet.total;
-    let mut next_run = 0;
-    let mut run = Run { at: 0, len: 0 };
+    let mut run = Run { at: buffer.data, len: buffer.linear };
+    let mut fragment = 0;
     let mut skip = done;
     let mut offset = 0;
     for _ in 0..MAX_PIECES.load() {
         if run.len == 0 {
-            let Some(found) = buffer.run(next_run) else { break };
+            let Some(found) = buffer.run(fragment) else { break };
             run = found;
-            next_run += 1;
+            fragment += 1;
         }
         let skipped = skip.min(run.len);
         skip -= skipped;
@@ -213,7 +203,10 @@ fn copied<const N: usize>(facts: &Facts<'_>, at: u64, part: Part) -> Outcome {
     let (header, payload) =
         unsafe { (addr_of_mut!((*record_ptr).header), addr_of_mut!((*record_ptr).payload)) };
     write_header(header, facts, part);
-    let len = bounded::<N>(part.len);
+    // Read back from memory that the verifier does not track: what it must know of the bound ends here, and the loop's own
+    // numbers stay alike, so that it need not walk every combination of pieces.
+    // SAFETY: points to the header just written.
+    let len = bounded::<N>(unsafe { addr_of_mut!((*header).len).read_volatile() });
     // SAFETY: `len` is at most N, the size of `payload`; the helper checks the address it reads.
     if unsafe { bpf_probe_read_kernel(payload.cast(), len, at as *const _) } != 0 {
         record.discard(u64::from(BPF_RB_NO_WAKEUP));

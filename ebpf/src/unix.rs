@@ -5,6 +5,7 @@
 //! run by the receiver: at its first byte (`skb_copy_datagram_iovec`; not when it is spliced, maybe more than
 //! once, and when it is only peeked at), and when it has been read whole (`consume_skb`). The first that comes captures it all.
 
+use core::ffi::c_void;
 use core::ptr::{addr_of_mut, write_volatile};
 
 use aya_ebpf::Global;
@@ -13,14 +14,14 @@ use aya_ebpf::helpers::{bpf_get_current_task, bpf_ktime_get_ns};
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use aya_ebpf::programs::RawTracePointContext;
-use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, PATH_LEN, SocketRecord};
+use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, SocketRecord};
 
 use crate::emit::{Facts, Part, process, wakeup};
-use crate::globals::{OFF_NET_INUM, OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
+use crate::globals::{OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
 use crate::maps::{RECORDS, count};
 use crate::owner::{NOBODY, Owner, Socket, kernel, owner_of};
 use crate::packet::{FIN, Packet, RST, SYN};
-use crate::skb::{self, Buffer};
+use crate::skb::{self, Buffer, Fragment};
 use crate::sock::{AF_UNIX, OFF_UNIX_PEER, family, inode, is_stream, name, netns};
 
 /// `sk_buff.prev`, bytes. This and the other offsets are those of the running kernel (BTF).
@@ -89,9 +90,9 @@ static UNIX_STREAMS: HashMap<Receiver, Stream> = HashMap::with_max_entries(32 * 
 #[map]
 static UNIX_PEERS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32 * 1024, 0);
 
-/// What calibration looks at: [address of the linear part, page, offset, length] of the agent's own buffer.
+/// Where a buffer of the agent's own lies: address and length of its linear part; page, offset and length of its first fragment.
 #[map]
-static CALIBRATION: Array<u64> = Array::with_max_entries(4, 0);
+static CALIBRATION: Array<u64> = Array::with_max_entries(5, 0);
 
 /// `TP_PROTO(const struct sk_buff *skb, int len)`: bytes are about to be copied to a reader.
 #[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
@@ -132,23 +133,29 @@ pub fn pitot_unix_received(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
 pub fn pitot_calibrate(ctx: RawTracePointContext) -> i32 {
     let skb = ctx.arg::<u64>(0);
-    if sender_of(skb).is_some() && is_own(current()) {
+    // A peek goes on to the buffers behind, even if all it wants is one byte.
+    if sender_of(skb).is_some() && first_in_queue(skb).is_some() && is_own(current()) {
         let _ = note_fragment(skb);
     }
     0
 }
 
-/// Run by user space, never attached: whether eight bytes at an address are those that are expected.
-#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
-pub fn pitot_peek(ctx: RawTracePointContext) -> i32 {
+/// Run by user space, never attached: whether eight bytes at an address are those that are expected. Written out because the macro
+/// for raw tracepoints drops what a program returns.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/skb_copy_datagram_iovec")]
+pub extern "C" fn pitot_peek(ctx: *mut c_void) -> i32 {
+    let ctx = RawTracePointContext::new(ctx);
     let (at, expected) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1));
     i32::from(kernel::<u64>(at, 0) == Some(expected))
 }
 
 /// Run by user space, never attached: what has become of a receiver. Bit 0: it is open; bit 1: nothing waits in its queue
 /// and nothing more will come.
-#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
-pub fn pitot_unix_state(ctx: RawTracePointContext) -> i32 {
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/skb_copy_datagram_iovec")]
+pub extern "C" fn pitot_unix_state(ctx: *mut c_void) -> i32 {
+    let ctx = RawTracePointContext::new(ctx);
     let (sk, number) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1));
     if inode(sk) != number {
         return 0;
@@ -160,7 +167,8 @@ pub fn pitot_unix_state(ctx: RawTracePointContext) -> i32 {
 fn note_fragment(skb: u64) -> Option<()> {
     let buffer = Buffer::open(skb)?;
     let fragment = buffer.fragment(0)?;
-    let values = [buffer.data(), fragment.page, u64::from(fragment.offset), u64::from(fragment.len)];
+    let Fragment { page, offset, len } = fragment;
+    let values = [buffer.data, u64::from(buffer.linear), page, u64::from(offset), u64::from(len)];
     for (i, value) in (0..).zip(values) {
         let slot = CALIBRATION.get_ptr_mut(i)?;
         // SAFETY: points to a map value of 8 bytes.
@@ -281,7 +289,6 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
     let from = Receiver { sk: sender, inode: inode(sender) };
     let own = is_own(owner) || is_own(other);
     let netns = netns(receiver.sk);
-    let mut number = from.inode;
     if !own {
         process(owner, time_ns);
         announce(receiver, from.inode, owner, netns, time_ns);
@@ -289,15 +296,12 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
             announce(from, receiver.inode, other, netns, time_ns);
         }
     }
-    if number == 0 {
-        number = 0;
-    }
     let new = Stream {
         position: 0,
         buffer: 0,
         done: 0,
         own: u32::from(own),
-        sender: number,
+        sender: from.inode,
         netns: u64::from(netns),
     };
     if UNIX_STREAMS.insert(&receiver, &new, 0).is_err() {
@@ -380,28 +384,21 @@ fn is_at_end(sk: u64) -> bool {
     over && kernel::<u64>(queue, 0) == Some(queue)
 }
 
-/// Says that a receiver has read the end, and that its peer, if that is closed, reads no more.
+/// Says, once, that a receiver has read the end (FIN), and whether its peer is closed, so that it reads no more (RST).
 #[inline(always)]
 fn end(sk: u64) -> Option<()> {
     if !is_at_end(sk) {
         return None;
     }
     let receiver = Receiver { sk, inode: inode(sk) };
-    finish(receiver, FIN)?;
-    let peer = kernel::<u64>(sk, OFF_UNIX_PEER.load())?;
-    if kernel::<u8>(peer, OFF_SOCK_SHUTDOWN.load())? & CLOSED == CLOSED {
-        let _ = RST;
-    }
-    Some(())
-}
-
-/// Emits the end of a stream, once.
-#[inline(always)]
-fn finish(receiver: Receiver, flags: u8) -> Option<()> {
     let stream = UNIX_STREAMS.get_ptr_mut(&receiver)?;
     // SAFETY: points to a map value.
     let stream = unsafe { &*stream };
+    let peer = kernel::<u64>(sk, OFF_UNIX_PEER.load())?;
+    let closed = kernel::<u8>(peer, OFF_SOCK_SHUTDOWN.load())? & CLOSED == CLOSED;
     let own = stream.own != 0;
+    let back = Receiver { sk: peer, inode: stream.sender };
+    let flags = if closed { FIN | RST } else { FIN };
     let packet = packet(stream, receiver.inode, stream.position, 0, flags);
     let socket =
         Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32, owned: false };
@@ -412,6 +409,9 @@ fn finish(receiver: Receiver, flags: u8) -> Option<()> {
         if !skb::control(&facts, Part { offset: 0, len: 0, short: 0, reason: 0 }) {
             return None;
         }
+    }
+    if closed {
+        let _ = UNIX_STREAMS.remove(&back);
     }
     let _ = UNIX_STREAMS.remove(&receiver);
     Some(())

@@ -110,6 +110,16 @@ impl<'a> Btf<'a> {
         members.iter().map(find).collect()
     }
 
+    /// The offset, in bytes, of the first of several members (kernels name them differently) that there is.
+    pub(crate) fn first_offset(&self, members: &[&'static str]) -> Option<u32> {
+        members.iter().find_map(|member| self.offset(member))
+    }
+
+    /// The size of a structure, in bytes.
+    pub(crate) fn size(&self, structure: &str) -> Option<u32> {
+        self.structure(structure).map(|found| found.referred)
+    }
+
     fn parse(bytes: &'a [u8]) -> Result<Self, Damaged> {
         const MAGIC: u32 = 0xeb9f;
         let field = |at| word(bytes, at).ok_or(Damaged(at));
@@ -156,15 +166,16 @@ impl<'a> Btf<'a> {
         None
     }
 
+    fn structure(&self, name: &str) -> Option<Type> {
+        let mut types = self.index.iter().filter_map(|at| self.read(*at));
+        types.find(|found| found.kind == kind::STRUCT && self.is_named(found.name, name))
+    }
+
     /// Byte offset of `structure.member.member...`.
     fn offset(&self, path: &str) -> Option<u32> {
         let mut names = path.split('.');
         let structure = names.next()?;
-        let mut inside = self
-            .index
-            .iter()
-            .filter_map(|at| self.read(*at))
-            .find(|t| t.kind == kind::STRUCT && self.is_named(t.name, structure))?;
+        let mut inside = self.structure(structure)?;
         let mut bits = 0;
         for name in names {
             let (at, number) = self.member(&inside, name, 0)?;

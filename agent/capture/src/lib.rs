@@ -23,10 +23,13 @@
 //! [`Source`]: pitot_common::user::Source
 
 mod btf;
+mod calibrate;
 mod cgroup;
 mod clock;
 mod error;
+mod host;
 mod inventory;
+mod lanes;
 mod live;
 mod load;
 pub mod measure;
@@ -36,6 +39,7 @@ pub mod privileges;
 mod proc;
 mod programs;
 mod ring;
+mod unix;
 
 pub use error::Error;
 pub use live::{Live, Options, StopHandle};

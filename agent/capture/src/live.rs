@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pitot_common::user::{CaptureEvent, Progress, Source};
 
+use crate::host::Host;
 use crate::ring::{Drain, MAX_BATCHES};
 use crate::{Error, load, preflight};
 
@@ -25,13 +26,21 @@ pub struct Options {
     pub ring_bytes: u32,
     /// The kernel's type information.
     pub btf: PathBuf,
+    /// Where the host's file system is seen: `/`, or in a container where it was mounted. For the names of users,
+    /// containers and pods.
+    pub host_root: PathBuf,
     /// Whether to give up, once attached, every capability that is not needed any more.
     pub drop_privileges: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, btf: preflight::BTF.into(), drop_privileges: false }
+        Self {
+            ring_bytes: 16 << 20,
+            btf: preflight::BTF.into(),
+            host_root: "/".into(),
+            drop_privileges: false,
+        }
     }
 }
 
@@ -76,7 +85,7 @@ impl Live {
         if options.drop_privileges {
             crate::privileges::drop_after_attach().map_err(Error::Thread)?;
         }
-        let drain = Drain::new(ebpf, sender, stop.clone())?;
+        let drain = Drain::new(ebpf, sender, stop.clone(), Host::new(options.host_root.clone()))?;
         let thread = thread::Builder::new()
             .name("pitot-capture".into())
             .spawn(move || drain.run())

@@ -8,6 +8,7 @@ use log::{debug, warn};
 use rustix::system::uname;
 
 use crate::btf::{self, Btf};
+use crate::lanes::{self, UnixOffsets};
 use crate::live::MIN_RING_BYTES;
 use crate::{Error, Options, cgroup, inventory, privileges};
 
@@ -44,10 +45,13 @@ type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 /// # Errors
 /// See [`Error`].
 pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
-    let Loaded { mut ebpf, inventory } = load(options.ring_bytes(), &options.btf)?;
+    let Loaded { mut ebpf, inventory, unix } = load(options.ring_bytes(), &options.btf)?;
     attach_all(&mut ebpf, PROGRAMS)?;
     if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &options.btf)) {
         warn!("connections older than this agent get the names of their ends only as they send: {error}");
+    }
+    if let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &offsets)) {
+        warn!("Unix sockets are not captured: {error}");
     }
     Ok(ebpf)
 }
@@ -78,10 +82,11 @@ fn attach_all(ebpf: &mut Ebpf, programs: Attachments) -> Result<(), Error> {
     Ok(())
 }
 
-/// The kernel part, and whether its optional programs can be loaded.
+/// The kernel part, and which of its optional programs can be loaded.
 struct Loaded {
     ebpf: Ebpf,
     inventory: Result<(), Error>,
+    unix: Result<UnixOffsets, Error>,
 }
 
 fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
@@ -96,13 +101,16 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     let types = Btf::of(btf, &bytes)?;
     let offsets = types.offsets(&btf::MEMBERS)?;
     let inventory = types.offsets(&inventory::MEMBERS);
+    let unix = UnixOffsets::find(&types);
     let own = std::process::id();
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
     let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
     let wake_at = ring_bytes / 16;
     let log_level = if log::log_enabled!(log::Level::Debug) { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
-    for (global, offset) in offsets.iter().chain(inventory.iter().flatten()) {
+    for (global, offset) in
+        offsets.iter().chain(inventory.iter().flatten()).chain(unix.iter().flat_map(|unix| &unix.globals))
+    {
         loader.override_global(global, offset, true);
     }
     loader
@@ -113,7 +121,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries("RECORDS", ring_bytes)
         .load(OBJECT)
-        .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop) })
+        .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop), unix })
         .map_err(|source| Error::Load(Box::new(source)))
 }
 

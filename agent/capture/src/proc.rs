@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use pitot_common::user::cgroup::{container_id, pod_uid};
 use pitot_common::user::decode::{KernelProcess, split_args};
 use pitot_common::user::{Process, ProcessId};
+
+use crate::host::Host;
 
 /// USER_HZ, the unit of `starttime`: 100 on every Linux architecture that matters here.
 const TICK_NS: u64 = 10_000_000;
 
-/// Adds executable and cgroup, and the arguments if the kernel had none. A process that is gone, or whose pid
-/// already belongs to another one, keeps what the kernel said.
-pub(crate) fn complete(seen: KernelProcess) -> Process {
+/// Adds executable, cgroup, user, network namespace, container and pod, and the arguments if the kernel had none. A process
+/// that is gone, or whose pid already belongs to another one, keeps what the kernel said.
+pub(crate) fn complete(host: &mut Host, seen: KernelProcess) -> Process {
     let dir = format!("/proc/{}", seen.id.pid);
     let mut process = Process { id: seen.id, comm: seen.comm, args: seen.args, ..Process::default() };
     if !is_same(&dir, seen.id) {
@@ -24,11 +27,35 @@ pub(crate) fn complete(seen: KernelProcess) -> Process {
         let line = fs::read(format!("{dir}/cmdline")).unwrap_or_default();
         process.args = split_args(&line[..line.len().min(pitot_common::abi::ARGS_LEN)]);
     }
+    let status = fs::read_to_string(format!("{dir}/status")).unwrap_or_default();
+    process.user = effective_user(&status).map(|id| (id, host.user(id)));
+    process.netns = fs::read_link(format!("{dir}/ns/net")).ok().and_then(|link| inode(&link)).unwrap_or(0);
+    place(host, &mut process);
     if process.comm.is_empty() {
         process.comm =
             fs::read_to_string(format!("{dir}/comm")).map(|c| c.trim_end().to_owned()).unwrap_or_default();
     }
     process
+}
+
+/// The container, and the pod, that its cgroup says it runs in.
+fn place(host: &mut Host, process: &mut Process) {
+    if let Some((pod, container)) = pod_uid(&process.cgroup).and_then(|uid| host.pod(&uid)) {
+        (process.pod, process.container) = (Some(pod), container);
+    } else if let Some(id) = container_id(&process.cgroup) {
+        process.container = host.container(id);
+    }
+}
+
+/// The second number of `Uid`, proc_pid_status(5).
+fn effective_user(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The number in `net:[4026531840]`, namespaces(7).
+fn inode(link: &Path) -> Option<u64> {
+    link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
 fn is_same(dir: &str, id: ProcessId) -> bool {
@@ -66,6 +93,31 @@ mod tests {
         check("sh");
         check("a) S 1 2 (b");
         assert_eq!(start_ticks("12 (sh) S 1"), None);
+    }
+
+    #[test]
+    fn users_and_namespaces() {
+        assert_eq!(effective_user("Name:\tsh\nUid:\t1000\t70\t1000\t1000\nGid:\t1\t2\t3\t4\n"), Some(70));
+        assert_eq!(effective_user("Uid:\t1000\n"), None);
+        assert_eq!(effective_user(""), None);
+        let check = |link: &str, expected| assert_eq!(inode(Path::new(link)), expected, "{link}");
+        check("net:[4026531840]", Some(4_026_531_840));
+        check("net:[x]", None);
+        check("mnt:[1]", None);
+    }
+
+    #[test]
+    fn this_process() {
+        let own = std::process::id();
+        let stat = fs::read_to_string(format!("/proc/{own}/stat")).unwrap();
+        let id = ProcessId { pid: own, start_ns: start_ticks(&stat).unwrap() * TICK_NS };
+        let seen = KernelProcess { id, comm: "t".into(), args: Vec::new() };
+        let process = complete(&mut Host::new("/".into()), seen.clone());
+        assert_eq!(process.user.map(|(id, _)| id), Some(rustix::process::geteuid().as_raw()));
+        assert!(process.netns > 0 && !process.exe.is_empty());
+        // Another process has its pid by now.
+        let other = KernelProcess { id: ProcessId { start_ns: 1, ..id }, ..seen };
+        assert_eq!(complete(&mut Host::new("/".into()), other).user, None);
     }
 
     #[test]

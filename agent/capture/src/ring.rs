@@ -10,11 +10,14 @@ use aya_log::EbpfLogger;
 use log::{debug, warn};
 use pitot_common::abi::Loss;
 use pitot_common::user::decode::{KernelProcess, KernelSocket, Record, decode};
-use pitot_common::user::{CaptureEvent, Lost, ProcessId, Segment};
+use pitot_common::user::{CaptureEvent, Endpoint, Lost, ProcessId, Segment};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::Clock;
+use crate::host::Host;
+use crate::lanes::UnixWatch;
 use crate::own::OwnTraffic;
+use crate::unix::{Births, Fate, Unix};
 use crate::{Error, StopHandle, inventory, proc};
 
 /// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
@@ -41,6 +44,9 @@ pub(crate) struct Drain {
     events: Events,
     /// Sockets that were open before the programs were attached.
     open: Vec<KernelSocket>,
+    unix: Option<UnixWatch>,
+    /// The second in which it was last looked after.
+    unix_looked: u64,
     /// The tick after which the counters were last read: each look costs a system call a counter.
     losses_read: u64,
     /// Keeps the programs attached.
@@ -52,10 +58,14 @@ impl Drain {
         mut ebpf: Ebpf,
         sender: SyncSender<Vec<CaptureEvent>>,
         stop: StopHandle,
+        host: Host,
     ) -> Result<Self, Error> {
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
         let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
         let open = inventory::read(&mut ebpf);
+        let unix = UnixWatch::take(&mut ebpf)?;
+        // After the programs are attached, so that what is new is seen from its beginning.
+        let births = Births::begin();
         let logger = log::log_enabled!(log::Level::Debug).then(|| EbpfLogger::init(&mut ebpf));
         let logger = logger.and_then(|result| result.map_err(|e| warn!("no kernel diagnostics: {e}")).ok());
         Ok(Self {
@@ -64,8 +74,10 @@ impl Drain {
             logger,
             sender,
             stop,
-            events: Events::new(Clock::now()),
+            events: Events::new(Clock::now(), births),
             open,
+            unix,
+            unix_looked: 0,
             losses_read: 0,
             ebpf,
         })
@@ -79,7 +91,11 @@ impl Drain {
         loop {
             // Read before the ring is emptied: what was sent before the stop is then delivered.
             let stopping = self.stop.is_stopped();
+            let unix = self.look_after_unix();
             let Ok(any) = self.empty_ring() else { return };
+            for (number, fate) in unix {
+                self.events.unix_ended(number, fate);
+            }
             self.events.tick_until(self.events.clock.unix_now_ns());
             if stopping || self.losses_read != self.events.last_tick {
                 self.losses_read = self.events.last_tick;
@@ -116,6 +132,24 @@ impl Drain {
         Ok(any)
     }
 
+    /// Once a second: which Unix sockets have ended. Their last records are in the ring by now. And whenever any were
+    /// captured, whether some were missed.
+    fn look_after_unix(&mut self) -> Vec<(u64, Fate)> {
+        let Some(unix) = &mut self.unix else { return Vec::new() };
+        let second = self.events.clock.unix_now_ns() / SECOND_NS;
+        let due = std::mem::replace(&mut self.unix_looked, second) != second;
+        if (due || std::mem::take(&mut self.events.unix_seen)) && unix.missed(&mut self.ebpf) {
+            self.events.unix.missed(Births::begin());
+        }
+        if !due {
+            return Vec::new();
+        }
+        unix.fates(&mut self.ebpf).unwrap_or_else(|error| {
+            debug!("{error}");
+            Vec::new()
+        })
+    }
+
     fn send(&mut self) -> Result<(), ()> {
         let batch = self.events.take();
         if batch.is_empty() { Ok(()) } else { self.sender.send(batch).map_err(drop) }
@@ -141,6 +175,9 @@ impl Drain {
 struct Events {
     clock: Clock,
     own: OwnTraffic,
+    unix: Unix,
+    /// Whether any of its records came since somebody last asked.
+    unix_seen: bool,
     batch: Vec<CaptureEvent>,
     batch_bytes: usize,
     processes: HashSet<ProcessId>,
@@ -152,10 +189,13 @@ struct Events {
 }
 
 impl Events {
-    fn new(clock: Clock) -> Self {
+    fn new(clock: Clock, births: Births) -> Self {
         Self {
             clock,
             own: OwnTraffic::new(std::process::id()),
+            host,
+            unix: Unix::new(births),
+            unix_seen: false,
             batch: Vec::new(),
             batch_bytes: 0,
             processes: HashSet::new(),
@@ -168,6 +208,7 @@ impl Events {
 
     fn add(&mut self, record: &[u8]) {
         match decode(record) {
+            Ok(Record::Segment(segment)) if matches!(segment.src, Endpoint::Unix(_)) => self.unix(segment),
             Ok(Record::Segment(segment)) => self.segment(segment),
             Ok(Record::Process(process)) => self.process(process),
             Ok(Record::Socket(found)) => self.socket(found),
@@ -192,12 +233,30 @@ impl Events {
         self.batch.push(CaptureEvent::Segment(segment));
     }
 
+    /// A record of the lane of Unix sockets is not yet what a segment is.
+    fn unix(&mut self, mut record: Segment) {
+        record.time_ns = self.clock.unix_ns(record.time_ns);
+        self.tick_until(record.time_ns);
+        self.unix_seen = true;
+        let Self { unix, batch, batch_bytes, .. } = self;
+        unix.segment(record, &mut |segment| {
+            *batch_bytes += segment.payload.len();
+            batch.push(CaptureEvent::Segment(segment));
+        });
+    }
+
+    fn unix_ended(&mut self, number: u64, fate: Fate) {
+        let now = self.clock.unix_now_ns();
+        let Self { unix, batch, .. } = self;
+        unix.ended(number, fate, now, &mut |segment| batch.push(CaptureEvent::Segment(segment)));
+    }
+
     fn process(&mut self, process: KernelProcess) {
         if self.processes.len() >= MAX_PROCESSES {
             self.processes.clear();
         }
         if self.processes.insert(process.id) {
-            self.batch.push(CaptureEvent::Process(Arc::new(proc::complete(process))));
+            self.batch.push(CaptureEvent::Process(Arc::new(proc::complete(&mut self.host, process))));
         }
     }
 
@@ -207,6 +266,7 @@ impl Events {
             self.process(KernelProcess { id, comm, args: Vec::new() });
         }
         socket.time_ns = self.clock.unix_ns(socket.time_ns);
+        self.unix.socket(&socket);
         self.batch.push(CaptureEvent::Socket(Arc::new(socket)));
     }
 

@@ -109,8 +109,8 @@ fn segment(header: &Fields<'_>) -> Result<Segment, DecodeError> {
         cookie: header.cookie(),
         cgroup: header.cgroup(),
         netns: u64::from(header.netns()),
-        src: header.source()?.into(),
-        dst: header.destination()?.into(),
+        src: header.end(header.src(), header.src_port())?,
+        dst: header.end(header.dst(), header.dst_port())?,
         seq: header.seq(),
         ack: header.ack(),
         flags: TcpFlags(header.tcp_flags()),
@@ -232,6 +232,16 @@ impl<'a> Fields<'a> {
 
     fn dst(&self) -> [u8; 16] {
         self.bytes(std::mem::offset_of!(Header, dst))
+    }
+
+    /// One end of a segment. Of a Unix socket the first eight bytes are its number.
+    fn end(&self, bytes: [u8; 16], port: u16) -> Result<Endpoint, DecodeError> {
+        match (self.ip_version(), bytes) {
+            (0, [a, b, c, d, e, f, g, h, ..]) => {
+                Ok(Endpoint::Unix(u64::from_ne_bytes([a, b, c, d, e, f, g, h])))
+            }
+            _ => Ok(SocketAddr::new(self.address(bytes)?, port).into()),
+        }
     }
 
     fn source(&self) -> Result<SocketAddr, DecodeError> {

@@ -1,0 +1,180 @@
+//! Which programs capture what, by what this machine allows.
+
+use std::fs;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+use aya::Ebpf;
+use aya::maps::{HashMap, MapData};
+use aya::programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _};
+use log::debug;
+
+use crate::btf::Btf;
+use crate::load::{kernel_version, refused};
+use crate::unix::Fate;
+use crate::{Error, calibrate};
+
+/// What the programs on socket buffers read; the first member that there is counts.
+const MEMBERS: [(&str, &[&str]); 26] = [
+    ("OFF_SKB_LEN", &["sk_buff.len"]),
+    ("OFF_SKB_DATA_LEN", &["sk_buff.data_len"]),
+    ("OFF_SKB_HEAD", &["sk_buff.head"]),
+    ("OFF_SKB_DATA", &["sk_buff.data"]),
+    ("OFF_SKB_END", &["sk_buff.end"]),
+    ("OFF_SKB_PREV", &["sk_buff.prev"]),
+    ("OFF_SKB_CB", &["sk_buff.cb"]),
+    ("OFF_SHARED_NR_FRAGS", &["skb_shared_info.nr_frags"]),
+    ("OFF_SHARED_FRAGS", &["skb_shared_info.frags"]),
+    ("OFF_FRAG_PAGE", &["skb_frag.netmem", "bio_vec.bv_page"]),
+    ("OFF_FRAG_LEN", &["skb_frag.len", "bio_vec.bv_len"]),
+    ("OFF_FRAG_OFFSET", &["skb_frag.offset", "bio_vec.bv_offset"]),
+    ("OFF_SOCK_FAMILY", &["sock.__sk_common.skc_family"]),
+    ("OFF_SOCK_TYPE", &["sock.sk_type"]),
+    ("OFF_SOCK_SHUTDOWN", &["sock.sk_shutdown"]),
+    ("OFF_SOCK_SOCKET", &["sock.sk_socket"]),
+    ("OFF_SOCK_QUEUE", &["sock.sk_receive_queue"]),
+    ("OFF_SOCK_PEER_PID", &["sock.sk_peer_pid"]),
+    ("OFF_SOCKET_SK", &["socket.sk"]),
+    ("OFF_SOCKET_INO", &["socket_alloc.vfs_inode.i_ino"]),
+    ("OFF_UNIX_PEER", &["unix_sock.peer"]),
+    ("OFF_UNIX_ADDR", &["unix_sock.addr"]),
+    ("OFF_ADDRESS_LEN", &["unix_address.len"]),
+    ("OFF_ADDRESS_NAME", &["unix_address.name"]),
+    ("OFF_PID_TASKS", &["pid.tasks"]),
+    ("OFF_TASK_PID_LINKS", &["task_struct.pid_links"]),
+];
+
+/// What the lane of Unix sockets needs to know of this kernel.
+#[derive(Debug)]
+pub(crate) struct UnixOffsets {
+    /// Globals to set before load.
+    pub(crate) globals: Vec<(&'static str, u32)>,
+    /// See [`calibrate::shift`].
+    shift: Option<u32>,
+}
+
+impl UnixOffsets {
+    /// # Errors
+    /// [`Error::BtfMember`], of the first member that this kernel does not have.
+    pub(crate) fn find(btf: &Btf<'_>) -> Result<Self, Error> {
+        let find = |&(global, members): &(&'static str, &[&'static str])| {
+            let missing = Error::BtfMember(members.first().copied().unwrap_or_default());
+            Ok((global, btf.first_offset(members).ok_or(missing)?))
+        };
+        let mut globals = MEMBERS.iter().map(find).collect::<Result<Vec<_>, Error>>()?;
+        let fragment = btf.size("skb_frag").or_else(|| btf.size("bio_vec"));
+        globals.push(("FRAG_SIZE", fragment.ok_or(Error::BtfMember("skb_frag"))?));
+        Ok(Self { globals, shift: calibrate::shift(btf) })
+    }
+}
+
+/// The programs of the Unix lane, where each is attached, and whether it can be done without.
+const UNIX: [(&'static str, &str, bool); 3] = [
+    ("pitot_unix_read", "skb_copy_datagram_iovec", false),
+    ("pitot_unix_consumed", "consume_skb", false),
+    // From 6.3 on.
+    ("pitot_unix_received", "sock_recv_length", true),
+];
+
+/// Attaches the lane of Unix sockets.
+///
+/// # Errors
+/// When the kernel refuses one of its programs.
+pub(crate) fn attach_unix(ebpf: &mut Ebpf, offsets: &UnixOffsets) -> Result<(), Error> {
+    let calibrated = match offsets.shift {
+        Some(shift) => calibrate::calibrate(ebpf, shift)?,
+        None => false,
+    };
+    debug!("pages of socket buffers can be read: {calibrated}");
+    for (name, tracepoint, optional) in UNIX {
+        let program = raw_tracepoint(ebpf, name)?;
+        program.load().map_err(|source| refused(name, source))?;
+        match program.attach(tracepoint) {
+            Err(error) if optional => debug!("{name} is not attached: {error}"),
+            result => {
+                result.map_err(|source| refused(name, source))?;
+                debug!("{name} is attached");
+            }
+        }
+    }
+    let state = raw_tracepoint(ebpf, STATE)?;
+    state.load().map_err(|source| refused(STATE, source))
+}
+
+/// Tells what has become of a receiver.
+const STATE: &str = "pitot_unix_state";
+/// Receivers looked at in one go.
+const LOOKS: usize = 4096;
+/// From this version on a raw tracepoint's program can be preempted by another task, whose run of it is then left out.
+const PREEMPTIBLE: (u32, u32) = (6, 19);
+
+/// Looks after the lane of Unix sockets while it runs.
+pub(crate) struct UnixWatch {
+    /// By address and inode number of the receiver; the values are the kernel part's own business.
+    streams: HashMap<MapData, [u64; 2], [u64; 5]>,
+    looks: usize,
+    misses: u64,
+}
+
+impl UnixWatch {
+    /// `None` if the lane is not attached.
+    pub(crate) fn take(ebpf: &mut Ebpf) -> Result<Option<Self>, Error> {
+        if raw_tracepoint(ebpf, STATE)?.fd().is_err() {
+            return Ok(None);
+        }
+        let streams = ebpf.take_map("UNIX_STREAMS").ok_or(Error::Missing("UNIX_STREAMS"))?;
+        Ok(Some(Self { streams: HashMap::try_from(streams)?, looks: 0, misses: 0 }))
+    }
+
+    /// What has become of receivers, by inode number. Those that are closed are removed from the kernel part's table. Of very
+    /// many, each call looks at some.
+    pub(crate) fn fates(&mut self, ebpf: &mut Ebpf) -> Result<Vec<(u64, Fate)>, Error> {
+        let keys: Vec<[u64; 2]> = self.streams.keys().filter_map(Result::ok).collect();
+        let turns = keys.len() / LOOKS + 1;
+        self.looks = self.looks.wrapping_add(1);
+        let turn = (self.looks % turns) as u64;
+        let program = raw_tracepoint(ebpf, STATE)?;
+        let mut fates = Vec::new();
+        for key in keys.into_iter().filter(|[_, number]| number % turns as u64 == turn) {
+            let mut options = RawTracePointRunOptions::new();
+            options.args[..2].copy_from_slice(&key);
+            let state = program.test_run(options).map_err(|source| refused(STATE, source))?;
+            let fate = match state.return_value {
+                1 => continue,
+                3 => Fate::AtEnd,
+                _ => Fate::Closed,
+            };
+            let _ = self.streams.remove(&key);
+            fates.push((key[1], fate));
+        }
+        Ok(fates)
+    }
+
+    /// Whether a buffer may have been missed since the last call.
+    pub(crate) fn missed(&mut self, ebpf: &mut Ebpf) -> bool {
+        if kernel_version() < PREEMPTIBLE {
+            return false;
+        }
+        let misses = ["pitot_unix_read", "pitot_unix_consumed"]
+            .into_iter()
+            .filter_map(|name| recursion_misses(raw_tracepoint(ebpf, name).ok()?))
+            .sum();
+        let before = std::mem::replace(&mut self.misses, misses);
+        misses > before
+    }
+}
+
+/// How often a program was left out because it was running already on that CPU.
+fn recursion_misses(program: &RawTracePoint) -> Option<u64> {
+    let fd = program.fd().ok()?.as_fd().as_raw_fd();
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+}
+
+/// A program on a raw tracepoint, by name.
+pub(crate) fn raw_tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut RawTracePoint, Error> {
+    let program = ebpf.program_mut(name).ok_or(Error::Missing(name))?;
+    program.try_into().map_err(|source| refused(name, source))
+}
