@@ -103,8 +103,6 @@ impl Message {
 #[derive(Debug, Default, Deserialize)]
 pub struct Ledger {
     ledger: Accounts,
-    #[serde(default)]
-    unplaced: BTreeMap<String, Unplaced>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,11 +121,6 @@ struct Account {
     lost: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Unplaced {
-    bytes: u64,
-}
-
 impl Account {
     fn declared(&self) -> u64 {
         self.skipped.values().chain(self.lost.values()).sum()
@@ -135,14 +128,12 @@ impl Account {
 }
 
 impl Ledger {
-    /// Bytes said to be lost or skipped. What was lost without a place is for the greater part the same as what
-    /// has one: the greater of the two counts.
+    /// Bytes said to be lost or skipped, but for those that were left out because the recording is not about them:
+    /// they are others', or it is a mistake.
     #[must_use]
     pub fn declared_bytes(&self) -> u64 {
-        let bytes = &self.ledger.bytes;
-        let lost: u64 = bytes.lost.values().sum();
-        let unplaced: u64 = self.unplaced.values().map(|amount| amount.bytes).sum();
-        bytes.skipped.values().sum::<u64>() + lost.max(unplaced)
+        let filtered = self.ledger.bytes.skipped.get("filtered").copied().unwrap_or(0);
+        self.ledger.bytes.declared().saturating_sub(filtered)
     }
 
     /// Bytes of complete messages.
@@ -154,11 +145,10 @@ impl Ledger {
     /// Bytes by reason, named as in the ledger.
     pub fn reasons(&self) -> impl Iterator<Item = (String, u64)> {
         let bytes = &self.ledger.bytes;
-        let placed = [("skipped", &bytes.skipped), ("lost", &bytes.lost)];
-        let placed = placed
-            .into_iter()
-            .flat_map(|(kind, map)| map.iter().map(move |(k, n)| (format!("{kind}.{k}"), *n)));
-        placed.chain(self.unplaced.iter().map(|(name, amount)| (format!("unplaced.{name}"), amount.bytes)))
+        let maps = [("skipped", &bytes.skipped), ("lost", &bytes.lost)];
+        let named =
+            |(kind, map)| BTreeMap::iter(map).map(move |(reason, n)| (format!("{kind}.{reason}"), *n));
+        maps.into_iter().flat_map(named)
     }
 
     /// What does not add up.
