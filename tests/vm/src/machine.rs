@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
-use rustix::system::{RebootCommand, reboot, uname};
+use rustix::system::{RebootCommand, init_module, reboot, uname};
 
 /// (file system, where), in this order. The kernel has mounted nothing.
 const MOUNTS: [(&str, &str); 9] = [
@@ -22,6 +22,9 @@ const MOUNTS: [(&str, &str); 9] = [
     ("cgroup2", "/sys/fs/cgroup"),
 ];
 
+/// Kernel modules, in no order.
+const MODULES: &str = "/modules";
+
 /// Does all of it, and says what failed.
 pub(crate) fn prepare() -> Vec<String> {
     let mounts = MOUNTS.iter().filter_map(|(kind, at)| {
@@ -33,7 +36,29 @@ pub(crate) fn prepare() -> Vec<String> {
         });
         mounted.err().map(|error| format!("{kind} on {at}: {error}"))
     });
-    mounts.chain(loopback_up().err().map(|error| format!("lo: {error}"))).collect()
+    let mut failed: Vec<_> = mounts.chain(loopback_up().err().map(|error| format!("lo: {error}"))).collect();
+    failed.extend(load_modules());
+    failed
+}
+
+/// Loads every module of the archive. One that needs another that is not there yet is tried again.
+fn load_modules() -> Vec<String> {
+    let mut waiting: Vec<_> =
+        fs::read_dir(MODULES).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    loop {
+        let before = waiting.len();
+        let mut failed = Vec::new();
+        waiting.retain(|path| {
+            let loaded = fs::read(path)
+                .map_err(|e| e.to_string())
+                .and_then(|module| init_module(&module, c"").map_err(|e| e.to_string()));
+            failed.extend(loaded.as_ref().err().map(|error| format!("{}: {error}", path.display())));
+            loaded.is_err()
+        });
+        if waiting.is_empty() || waiting.len() == before {
+            return failed;
+        }
+    }
 }
 
 /// Sets interface 1, which is `lo`, up (rtnetlink(7), RTM_NEWLINK).

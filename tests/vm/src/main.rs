@@ -9,7 +9,7 @@
 //! {"boot":{"release":"5.10.0-46-cloud-amd64","preempt":null}}
 //! {"step":"doctor","ok":true,"detail":""}
 //! {"program":{"name":"pitot_egress","verified":2931,"translated":1180,"jited":6450}}
-//! {"case":"send/writev","row":{"sent":24,"exact":24,"declared":0,"lost":0,"missing":0,"wrong":0},"ok":true}
+//! {"case":"send/writev","sent":24,"exact":24,"declared":0,"lost":0,"missing":0,"wrong":0,"ok":true}
 //! {"end":true}
 //! ```
 #![forbid(unsafe_code)]

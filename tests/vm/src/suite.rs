@@ -24,6 +24,7 @@ pub(crate) fn run(report: &mut Report) -> Result<(), String> {
     let mut command = Command::new(SUITE);
     command.args(["run", "--json", "--pitot", AGENT, "--patience", PATIENCE]);
     command.args(filter.lines().flat_map(|part| ["--filter", part]));
+    command.env("PATH", "/bin");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| format!("{SUITE}: {e}"))?;
     let lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
     for line in lines.map_while(Result::ok) {

@@ -40,12 +40,9 @@ impl Archive {
         }
     }
 
-    /// Adds a program without its debugging information as `path`, and the shared libraries it needs where it looks for them.
+    /// Adds a program as `path`, and the shared libraries it needs where it looks for them.
     pub(super) fn program(&mut self, path: &str, from: &Path) -> Result<()> {
-        let stripped = from.with_extension("stripped");
-        process::run(process::command("strip").arg("-o").arg(&stripped).arg(from))?;
-        self.file(path, &read(&stripped)?);
-        fs::remove_file(&stripped)?;
+        self.file(path, &read(from)?);
         let text = process::output(process::command("ldd").arg(from)).unwrap_or_default();
         for library in libraries(&text) {
             self.file(library, &read(Path::new(library))?);

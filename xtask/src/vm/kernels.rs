@@ -26,8 +26,26 @@ const SOURCES: [(&str, &str); 4] = [
 /// After this the lists are fetched again.
 const LISTS_LAST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Kernel modules that cases may need, and those that they need, in no order.
-const MODULES: [&str; 0] = [];
+/// Kernel modules that cases may need, and those that they need, in no order; a kernel may have some built in.
+const MODULES: [&str; 17] = [
+    "veth",
+    "tun",
+    "inet_diag",
+    "tcp_diag",
+    "unix_diag",
+    "nfnetlink",
+    "libcrc32c",
+    "nf_tables",
+    "nft_counter",
+    "nft_numgen",
+    "nf_defrag_ipv4",
+    "nf_defrag_ipv6",
+    "nf_conntrack",
+    "nf_nat",
+    "nft_nat",
+    "nft_masq",
+    "nft_chain_nat",
+];
 
 /// A kernel, unpacked.
 #[derive(Debug, Clone)]
@@ -85,7 +103,7 @@ impl Kernels {
 
     fn fetch(&self, version: &str, to: &Path) -> Result<()> {
         let packages = self.packages(version)?;
-        let unpacked = to.with_extension("unpacked");
+        let unpacked = self.dir.join("unpacked");
         for dir in [&unpacked, to] {
             let _ = fs::remove_dir_all(dir);
             fs::create_dir_all(dir)?;

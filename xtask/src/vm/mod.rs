@@ -9,6 +9,7 @@ mod guest;
 mod kernels;
 mod report;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -104,23 +105,35 @@ fn obstacle() -> Option<String> {
     kernels::obstacle().or_else(|| setup::ensure(&[Purpose::Vm]).err().map(|error| format!("{error:#}")))
 }
 
-/// The programs that go into a guest: where in it, and where here.
-fn build() -> Result<[(&'static str, PathBuf); 3]> {
+/// A program of the guest: its path there, and where it is here.
+type Program = (String, PathBuf);
+
+/// Of this repository: the first process, the agent, and the suite.
+const OWN: [(&str, &str); 3] =
+    [("pitot-guest", "init"), ("pitot", "bin/pitot"), ("pitot-capture-suite", "bin/pitot-capture-suite")];
+/// Of this machine, for cases that connect network namespaces: without them they are skipped.
+const OTHER: [&str; 3] = ["ip", "nft", "sysctl"];
+
+/// The programs that go into every guest.
+fn build() -> Result<Vec<Program>> {
     setup::ensure(&[Purpose::Build])?;
+    let dir = process::target_dir();
+    let mut programs = Vec::new();
     // One by one: each as the other verbs build it, so that none is built twice.
-    for package in ["pitot", "pitot-guest", "pitot-capture-suite"] {
+    for (package, path) in OWN {
         process::run(&mut process::cargo(&["build", "--release", "-p", package]))?;
+        // Debugging information is most of it, and a guest's disk is its memory.
+        let (built, stripped) = (dir.join("release").join(package), dir.join("vm").join(package));
+        fs::create_dir_all(dir.join("vm"))?;
+        process::run(process::command("strip").arg("-o").arg(&stripped).arg(built))?;
+        programs.push((path.to_owned(), stripped));
     }
-    let built = |name: &str| process::target_dir().join("release").join(name);
-    let suite = "pitot-capture-suite";
-    Ok([
-        ("init", built("pitot-guest")),
-        ("bin/pitot", built("pitot")),
-        ("bin/pitot-capture-suite", built(suite)),
-    ])
+    let found = OTHER.iter().filter_map(|name| Some((format!("bin/{name}"), process::which(name)?)));
+    programs.extend(found);
+    Ok(programs)
 }
 
-fn start(guest: &Guest, kernel: &Kernel, programs: &[(&str, PathBuf)], filter: &[String]) -> Result<Said> {
+fn start(guest: &Guest, kernel: &Kernel, programs: &[Program], filter: &[String]) -> Result<Said> {
     let dir = process::target_dir().join("vm").join(guest.name);
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let path = dir.join("archive");
@@ -129,7 +142,7 @@ fn start(guest: &Guest, kernel: &Kernel, programs: &[(&str, PathBuf)], filter: &
     guest::run(kernel, &path, guest.parameters, &dir)
 }
 
-fn pack(kernel: &Kernel, programs: &[(&str, PathBuf)], filter: &[String]) -> Result<Vec<u8>> {
+fn pack(kernel: &Kernel, programs: &[Program], filter: &[String]) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     for (path, from) in programs {
         archive.program(path, from)?;
@@ -148,12 +161,17 @@ fn judge(tally: &mut Tally, guest: &str, said: &Said) {
         let complaint = (!step.ok).then(|| step.detail.clone());
         check(tally, &format!("{guest}: {}", step.name), complaint);
     }
+    // A kernel without a feature skips dozens of cases: one line for each reason, with their names.
+    let mut skipped: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for case in &said.cases {
         match verdict(case) {
             Verdict::Passed => tally.pass(),
             Verdict::Failed(why) => tally.fail(format!("{guest}: {}: {why}", case.name)),
-            Verdict::Skipped(why) => tally.skip(format!("{guest}: {}: {why}", case.name)),
+            Verdict::Skipped(why) => skipped.entry(why).or_default().push(&case.name),
         }
+    }
+    for (why, names) in skipped {
+        tally.skip(format!("{guest}: {} cases, {}: {why}", names.len(), names.join(", ")));
     }
     let mut missing = Vec::new();
     if !said.ended {
@@ -199,7 +217,7 @@ fn verdict(case: &Case) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::guest::{Counts, Program, Step};
+    use super::guest::{self, Counts, Step};
     use super::*;
 
     fn case(outcome: Outcome) -> Case {
@@ -233,7 +251,7 @@ mod tests {
             tally.line()
         };
         assert_eq!(line(&Said::default()), "0 passed, 3 failed, 0 skipped");
-        let program = Program { name: "p".into(), verified: None, translated: 1, jited: 1 };
+        let program = guest::Program { name: "p".into(), verified: None, translated: 1, jited: 1 };
         let step = Step { name: "doctor".into(), ok: true, detail: String::new() };
         let exact = Outcome::Counted(Counts { sent: 1, exact: 1, ..Counts::default() });
         let said = Said {
