@@ -1,8 +1,8 @@
 //! One flow: counts every message, raises questions, and has reported what is decided.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_observe::hash::mix;
 use pitot_observe::{FlowKey, Observation};
 use pitot_protocols::message::Order;

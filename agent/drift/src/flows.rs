@@ -1,8 +1,8 @@
 //! The flows of one partition.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use pitot_observe::{FlowKey, Observation};
 
 use crate::config::Config;

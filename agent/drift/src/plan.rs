@@ -1,8 +1,8 @@
 //! A shape resolved against a flow's fields: what to do with the counts of a message that has it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use pitot_observe::Shape;
 use pitot_observe::shape::ValueKind;
 

@@ -1,8 +1,8 @@
 //! The [`Observer`]: one per partition of connections.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_common::user::{Process, ProcessId};
 use pitot_protocols::message::{Message, Peer, RequestLine, Side};
 

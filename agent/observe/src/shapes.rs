@@ -1,7 +1,8 @@
 //! The shapes a flow's bodies were seen to have, so that a known one is shared instead of built.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::shape::{Entry, Shape};
 use crate::trie::{Slot, Trie};

@@ -4,8 +4,9 @@
 //! counted without hashing a name. The tree is a cache of names: clearing it changes the speed of what follows, never
 //! its result.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::hash;
 use crate::identifier::looks_like_data;

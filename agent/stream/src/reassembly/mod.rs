@@ -19,9 +19,10 @@ mod held;
 mod refusal;
 mod sink;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_common::user::{LossReason, Refusal};
 
 use self::half::Half;

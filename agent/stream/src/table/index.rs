@@ -1,7 +1,7 @@
 //! The ways to find a connection.
 
-use std::collections::HashMap;
 
+use foldhash::HashMap;
 use pitot_common::user::{Endpoint, Segment};
 
 use super::entry::{Entry, Tuple};

@@ -1,8 +1,8 @@
 //! The processes that segments may name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_common::user::{Process, ProcessId};
 
 use super::lru::{Lru, Slot};
