@@ -173,7 +173,7 @@ fn message(body: String) -> Message {
             authority: None,
         })),
         status: None,
-        headers: vec![("content-type".into(), "application/json".into())],
+        headers: [("content-type", "application/json")].into(),
         body: body.into(),
         incomplete: None,
         client: Peer::Named("shop".into()),

@@ -13,7 +13,7 @@
 //!
 //! let message = Message {
 //!     side: Side::Request,
-//!     headers: vec![("content-type".into(), "application/json".into())],
+//!     headers: [("content-type", "application/json")].into(),
 //!     body: br#"{"lines":[{"price":1},{"price":2}]}"#.as_slice().into(),
 //!     client: Peer::Named("shop".into()),
 //!     server: Peer::Named("billing".into()),

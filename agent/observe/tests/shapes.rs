@@ -24,7 +24,7 @@ fn message(target: &str, content_type: Option<&str>, body: &[u8]) -> Message {
             authority: None,
         })),
         status: None,
-        headers: content_type.map(|c| ("content-type".to_owned(), c.to_owned())).into_iter().collect(),
+        headers: content_type.map(|c| ("content-type", c)).into_iter().collect(),
         body: bytes::Bytes::copy_from_slice(body),
         incomplete: None,
         client: Peer::Named("shop".into()),

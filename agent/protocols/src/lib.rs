@@ -35,6 +35,7 @@ pub mod connections;
 pub mod detect;
 pub mod encoding;
 pub mod har;
+mod headers;
 pub mod http1;
 mod limits;
 pub mod message;
@@ -43,5 +44,6 @@ pub mod parser;
 mod release;
 
 pub use connections::Connections;
+pub use headers::Headers;
 pub use limits::Limits;
 pub use message::Message;

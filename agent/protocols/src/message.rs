@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pitot_common::user::{Endpoint, Process};
 
+use crate::Headers;
+
 /// Total order of messages, the same for any number of workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Order {
@@ -38,9 +40,9 @@ pub struct RequestLine {
 
 impl RequestLine {
     /// The authority is that of the target where it has one (absolute-form, or CONNECT's: RFC 9112, section 3.2), else the Host
-    /// field. `headers` have names in lower case.
+    /// field.
     #[must_use]
-    pub fn new(method: String, target: String, headers: &[(String, String)]) -> Self {
+    pub fn new(method: String, target: String, headers: &Headers) -> Self {
         let in_target = match target.split_once("://") {
             Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                 rest.split(['/', '?', '#']).next().map(str::to_owned)
@@ -48,7 +50,7 @@ impl RequestLine {
             _ if method == "CONNECT" => Some(target.clone()),
             _ => None,
         };
-        let host = || headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone());
+        let host = || headers.get("host").map(str::to_owned);
         Self { authority: in_target.or_else(host), method, target }
     }
 }
@@ -154,7 +156,7 @@ pub struct Message {
     /// Status of a response.
     pub status: Option<u16>,
     /// Names in lower case, in order; a value's bytes that are not UTF-8 are replaced.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Decoded body (transfer and content encodings undone).
     pub body: Bytes,
     /// `None`: complete.
@@ -190,6 +192,6 @@ impl Message {
     /// The first header of this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers.get(name)
     }
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pitot_stream::ledger::Ledger;
 
-use crate::Limits;
 use crate::message::{Incomplete, RequestLine, Side};
+use crate::{Headers, Limits};
 
 /// What happened to the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct Parsed {
     /// Status of a response.
     pub status: Option<u16>,
     /// Names in lower case, in order.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Body, decoded where complete.
     pub body: Bytes,
     /// `None`: complete.

@@ -113,7 +113,7 @@ mod tests {
             protocol: "http",
             request: None,
             status: None,
-            headers: vec![],
+            headers: Default::default(),
             body: bytes::Bytes::from_static(b"{}"),
             incomplete: None,
             client: Peer::Named(Arc::from("a")),

@@ -16,7 +16,7 @@ fuzz_target!(|body: &[u8]| {
         protocol: "http",
         request: Some(Arc::new(RequestLine { method: "POST".into(), target: "/".into(), authority: None })),
         status: None,
-        headers: vec![("content-type".into(), "application/json".into())],
+        headers: [("content-type", "application/json")].into(),
         body: bytes::Bytes::copy_from_slice(body),
         incomplete: None,
         client: Peer::Named("a".into()),

@@ -8,6 +8,7 @@ use std::io::{BufRead, Read};
 use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
+use crate::Headers;
 use crate::message::Incomplete;
 
 /// Output up to this size is allowed whatever the ratio: small and regular bodies compress far.
@@ -19,14 +20,13 @@ const RATIO: usize = 128;
 ///
 /// # Errors
 /// [`Incomplete::Encoding`]: unknown or damaged; [`Incomplete::TooLarge`]: beyond a cap.
-pub fn decode(headers: &[(String, String)], body: Bytes, limit: usize) -> Result<Bytes, Incomplete> {
+pub fn decode(headers: &Headers, body: Bytes, limit: usize) -> Result<Bytes, Incomplete> {
     if body.is_empty() {
         return Ok(body);
     }
     let mut codings = headers
-        .iter()
-        .filter(|(name, _)| name == "content-encoding")
-        .flat_map(|(_, value)| value.split(','))
+        .all("content-encoding")
+        .flat_map(|value| value.split(','))
         .map(str::trim)
         .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
     let Some(coding) = codings.next() else { return Ok(body) };
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn check(coding: &str, body: Vec<u8>, expected: Result<&[u8], Incomplete>) {
-        let headers = [("content-encoding".to_owned(), coding.to_owned())];
+        let headers = Headers::from([("content-encoding", coding)]);
         let got = decode(&headers, body.into(), 4 << 20);
         assert!(got.as_deref() == expected.as_deref(), "{coding}: {:?}", got.map(|b| b.len()));
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Fault;
+use crate::Headers;
 use crate::message::{Incomplete, Message, Order, Peer, RequestLine, Side};
 
 #[derive(Deserialize)]
@@ -69,7 +70,7 @@ pub(super) fn messages(raw: &RawValue, client: &Arc<str>, index: usize) -> Resul
         serde_json::from_str(raw.get())?;
     let started = started_date_time.parse::<jiff::Timestamp>().map_err(|_| Fault::Time)?;
     let t_ns = u64::try_from(started.as_nanosecond()).map_err(|_| Fault::Time)?;
-    let headers = lower_case(request.headers);
+    let headers = fields(request.headers);
     let line = line(request.method, request.url, &headers);
     let server = server(line.authority.as_deref(), server_ip_address.as_deref());
     let sent = request.post_data.unwrap_or_default();
@@ -100,7 +101,7 @@ pub(super) fn messages(raw: &RawValue, client: &Arc<str>, index: usize) -> Resul
         t_ns: t_ns.saturating_add((time * 1e6) as u64),
         side: Side::Response,
         status: Some(response.status),
-        headers: lower_case(response.headers),
+        headers: fields(response.headers),
         body: body(content)?,
         incomplete: left_out.then_some(Incomplete::Declared),
         ..first.clone()
@@ -118,7 +119,7 @@ fn body(content: Text) -> Result<Bytes, Fault> {
 }
 
 /// An archive names the whole address where a request line has its origin-form (RFC 9112, section 3.2.1).
-fn line(method: String, url: String, headers: &[(String, String)]) -> RequestLine {
+fn line(method: String, url: String, headers: &Headers) -> RequestLine {
     let line = RequestLine::new(method, url, headers);
     RequestLine { target: origin_form(&line.target).to_owned(), ..line }
 }
@@ -138,8 +139,8 @@ fn server(authority: Option<&str>, address: Option<&str>) -> Peer {
     }
 }
 
-fn lower_case(headers: Vec<Header>) -> Vec<(String, String)> {
-    headers.into_iter().map(|Header { name, value }| (name.to_ascii_lowercase(), value)).collect()
+fn fields(headers: Vec<Header>) -> Headers {
+    headers.into_iter().map(|Header { name, value }| (name, value)).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn addresses() {
         let check = |url: &str, expected: (Option<&str>, &str)| {
-            let line = line("GET".into(), url.into(), &[]);
+            let line = line("GET".into(), url.into(), &Headers::default());
             assert_eq!((line.authority.as_deref(), line.target.as_str()), expected, "{url}");
         };
         check("http://h/a?b#c", (Some("h"), "/a?b"));

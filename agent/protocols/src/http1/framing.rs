@@ -3,6 +3,8 @@
 //! An endpoint may resolve doubt by a rule; an observer cannot know by which. So what RFC 9112 lets a
 //! recipient repair or refuse is [`Framing::Ambiguous`] here.
 
+use crate::Headers;
+
 /// How the end of a body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
@@ -30,7 +32,7 @@ enum Declared {
 }
 
 /// Framing of a request's body.
-pub(crate) fn of_request(headers: &[(String, String)], minor: u8) -> Framing {
+pub(crate) fn of_request(headers: &Headers, minor: u8) -> Framing {
     match declared(headers, minor) {
         Declared::Nothing => Framing::Length(0),
         Declared::Length(length) => Framing::Length(length),
@@ -40,7 +42,7 @@ pub(crate) fn of_request(headers: &[(String, String)], minor: u8) -> Framing {
 }
 
 /// Framing of a final response's body; `bodiless`: it answers HEAD.
-pub(crate) fn of_response(headers: &[(String, String)], minor: u8, status: u16, bodiless: bool) -> Framing {
+pub(crate) fn of_response(headers: &Headers, minor: u8, status: u16, bodiless: bool) -> Framing {
     if bodiless || matches!(status, 100..=199 | 204 | 304) {
         return Framing::Length(0);
     }
@@ -53,8 +55,8 @@ pub(crate) fn of_response(headers: &[(String, String)], minor: u8, status: u16, 
     }
 }
 
-fn declared(headers: &[(String, String)], minor: u8) -> Declared {
-    let values = |name: &'static str| headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str());
+fn declared(headers: &Headers, minor: u8) -> Declared {
+    let values = |name| headers.all(name);
     let has_coding = values("transfer-encoding").next().is_some();
     let has_length = values("content-length").next().is_some();
     match (has_coding, has_length) {
@@ -102,8 +104,8 @@ fn transfer_coding<'a>(values: impl Iterator<Item = &'a str>) -> Declared {
 mod tests {
     use super::*;
 
-    fn headers(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    fn headers(list: &[(&str, &str)]) -> Headers {
+        list.iter().copied().collect()
     }
 
     const CL: &str = "content-length";

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::body::Body;
 use super::chunked::Chunked;
-use super::head::Headers;
+use crate::Headers;
 use crate::message::{Incomplete, RequestLine};
 use crate::parser::{Context, Parsed};
 

@@ -2,16 +2,14 @@
 
 use std::mem::MaybeUninit;
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use super::start_line::StartLine;
+use crate::Headers;
 use crate::message::{Incomplete, RequestLine};
 
 /// Header fields of one message beyond which it is given up.
 const FIELDS_MAX: usize = 128;
-
-/// Header fields, names in lower case.
-pub(crate) type Headers = Vec<(String, String)>;
 
 /// Where the head at the front of `input` ends; only ends at or after `from` are looked for. An end without CR is one
 /// too: [`fields`] calls it ambiguous.
@@ -48,7 +46,9 @@ pub(crate) fn fields(head: &[u8], line: &StartLine<'_>) -> Result<Headers, Incom
     };
     match outcome {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {
-            Ok(fields.iter().map(owned).collect())
+            let mut headers = Headers::with_capacity(fields.len(), head.len());
+            fields.iter().for_each(|field| headers.push(field.name, field.value));
+            Ok(headers)
         }
         Err(httparse::Error::TooManyHeaders) => Err(Incomplete::TooLarge),
         // Folded lines, white space before the colon, control characters: recipients repair, drop or refuse.
@@ -56,18 +56,18 @@ pub(crate) fn fields(head: &[u8], line: &StartLine<'_>) -> Result<Headers, Incom
     }
 }
 
-fn owned(field: &httparse::Header<'_>) -> (String, String) {
-    (field.name.to_ascii_lowercase(), String::from_utf8_lossy(field.value).into_owned())
-}
-
 /// A CR or LF that is not part of a CRLF.
 fn has_bare_line_ends(head: &[u8]) -> bool {
-    let lines = memmem::find_iter(head, b"\r\n").count();
-    memchr_iter(b'\n', head).count() != lines || memchr_iter(b'\r', head).count() != lines
+    let mut lines = 0;
+    let crlf = memchr_iter(b'\n', head).all(|lf| {
+        lines += 1;
+        lf.checked_sub(1).and_then(|before| head.get(before)) == Some(&b'\r')
+    });
+    !crlf || memchr_iter(b'\r', head).count() != lines
 }
 
 /// What a request asked for.
-pub(crate) fn request_line(method: &[u8], target: &[u8], headers: &[(String, String)]) -> RequestLine {
+pub(crate) fn request_line(method: &[u8], target: &[u8], headers: &Headers) -> RequestLine {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     RequestLine::new(text(method), text(target), headers)
 }
@@ -83,7 +83,7 @@ mod tests {
         let Reading::Line { line, .. } = start_line::read(head.as_bytes(), side) else { panic!("{head}") };
         assert_eq!(end(head.as_bytes(), 0), Some(head.len()), "{head:?}");
         let got = fields(head.as_bytes(), &line);
-        let got = got.as_ref().map(|h| h.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>());
+        let got = got.as_ref().map(|h| h.iter().collect::<Vec<_>>());
         assert_eq!(got.map_err(|e| *e), expected.map(<[_]>::to_vec), "{head:?}");
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Headers;
 use crate::message::{Incomplete, Side};
 use crate::parser::{Context, Ending, Parsed, Parser, Seek, Status, Step};
 
@@ -146,7 +147,7 @@ impl Http1 {
     ) -> Step {
         let (headers, bad) = match head::fields(&head, line) {
             Ok(headers) => (headers, None),
-            Err(reason) => (Vec::new(), Some(reason)),
+            Err(reason) => (Headers::default(), Some(reason)),
         };
         let (message, framing) = match *line {
             StartLine::Status { code, .. } if code < 200 && code != 101 && bad.is_none() => {
@@ -200,17 +201,11 @@ impl Http1 {
         Step { consumed, status: Status::Message }
     }
 
-    fn begin_request(
-        &mut self,
-        method: &[u8],
-        target: &[u8],
-        headers: head::Headers,
-        quiet: bool,
-    ) -> InProgress {
+    fn begin_request(&mut self, method: &[u8], target: &[u8], headers: Headers, quiet: bool) -> InProgress {
         let exchange = self.begun * 2;
         self.begun += 1;
         let line = Arc::new(head::request_line(method, target, &headers));
-        let expects = headers.iter().any(|(n, v)| n == "expect" && v.eq_ignore_ascii_case("100-continue"));
+        let expects = headers.all("expect").any(|value| value.eq_ignore_ascii_case("100-continue"));
         let response_in_progress = matches!(&self.responses.state, State::Body(message) if message.exact);
         let now = Circumstances {
             found: self.requests.start == Start::Found,
@@ -223,7 +218,7 @@ impl Http1 {
     }
 
     /// The message, and whether it has no body because of what it answers.
-    fn begin_response(&mut self, status: u16, headers: head::Headers) -> (InProgress, bool) {
+    fn begin_response(&mut self, status: u16, headers: Headers) -> (InProgress, bool) {
         let found = self.responses.start == Start::Found;
         let answered = self.pairing.response(found);
         if let Some(Outstanding { exchange, .. }) = &answered {
@@ -377,7 +372,7 @@ impl Http1 {
 
     /// The framing of a message ends: the next begins.
     fn finish(&mut self, side: Side, message: InProgress, cx: &mut Context<'_>) {
-        let upgrade = message.headers.iter().any(|(name, _)| name == "upgrade")
+        let upgrade = message.headers.get("upgrade").is_some()
             || message.request.as_ref().is_some_and(|line| line.method == "CONNECT");
         let (exchange, exact) = (message.exchange, message.exact);
         let start = self.half(side).start;
@@ -509,7 +504,7 @@ impl Parser for Http1 {
 
 const NEED_MORE: Step = Step { consumed: 0, status: Status::NeedMore };
 
-fn in_progress(exchange: u64, headers: head::Headers) -> InProgress {
+fn in_progress(exchange: u64, headers: Headers) -> InProgress {
     InProgress {
         exchange,
         request: None,

@@ -133,7 +133,7 @@ mod tests {
     /// for each `r` the number of its request, or `?`.
     fn check(certain: bool, script: &str, expected: &str) {
         let mut pairing = Pairing::new(certain);
-        let line = Arc::new(RequestLine::new("GET".into(), "/".into(), &[]));
+        let line = Arc::new(RequestLine::new("GET".into(), "/".into(), &crate::Headers::default()));
         let (mut number, mut got) = (0, String::new());
         for step in script.chars() {
             match step {
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn what_was_no_request_is_not_outstanding() {
         let mut pairing = Pairing::new(false);
-        let line = Arc::new(RequestLine::new("GET".into(), "/".into(), &[]));
+        let line = Arc::new(RequestLine::new("GET".into(), "/".into(), &crate::Headers::default()));
         let now = circumstances(true, true);
         pairing.request(0, line.clone(), now);
         pairing.forget_found();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::CaptureGap;
+use crate::Headers;
 use crate::message::{Incomplete, Message, Order, Peer, RequestLine, Side, Transport};
 
 /// What is wrong with a line; the text says what to do.
@@ -61,7 +62,7 @@ struct Raw<'a> {
     target: Option<String>,
     status: Option<u16>,
     #[serde(default)]
-    headers: Headers,
+    headers: Fields,
     /// `null` is a body, too.
     #[serde(borrow, default, deserialize_with = "some")]
     body: Option<&'a RawValue>,
@@ -170,9 +171,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, Fault> {
 
 /// `{"name":"value","repeated":["a","b"]}`, in order; names in lower case.
 #[derive(Default)]
-struct Headers(Vec<(String, String)>);
+struct Fields(Headers);
 
-impl<'de> Deserialize<'de> for Headers {
+impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -180,28 +181,27 @@ impl<'de> Deserialize<'de> for Headers {
             One(String),
             Many(Vec<String>),
         }
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Headers;
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Fields;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of strings and arrays of strings")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-                let mut fields = Vec::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Headers::default();
                 while let Some(name) = map.next_key::<String>()? {
-                    let name = name.to_ascii_lowercase();
                     match map.next_value()? {
-                        Value::One(value) => fields.push((name, value)),
+                        Value::One(value) => fields.push(&name, value.as_bytes()),
                         Value::Many(values) => {
-                            fields.extend(values.into_iter().map(|value| (name.clone(), value)))
+                            values.iter().for_each(|value| fields.push(&name, value.as_bytes()));
                         }
                     }
                 }
-                Ok(Headers(fields))
+                Ok(Fields(fields))
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(Names)
     }
 }

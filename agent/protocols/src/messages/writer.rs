@@ -226,7 +226,7 @@ struct Gap<'a> {
 
 /// Each name once, where it first stands.
 struct Headers<'a> {
-    fields: &'a [(String, String)],
+    fields: &'a crate::Headers,
     hidden: &'a [String],
 }
 
@@ -244,8 +244,7 @@ impl Serialize for Headers<'_> {
             if self.fields.iter().take(at).any(|(earlier, _)| earlier == name) {
                 continue;
             }
-            let same = self.fields.iter().skip(at).filter(|(other, _)| other == name);
-            let values: Vec<&str> = same.map(|(_, value)| self.shown(name, value)).collect();
+            let values: Vec<&str> = self.fields.all(name).map(|value| self.shown(name, value)).collect();
             match values.as_slice() {
                 [value] => map.serialize_entry(name, value)?,
                 values => map.serialize_entry(name, values)?,

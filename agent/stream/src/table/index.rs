@@ -1,6 +1,5 @@
 //! The ways to find a connection.
 
-
 use foldhash::HashMap;
 use pitot_common::user::{Endpoint, Segment};
 
