@@ -175,8 +175,12 @@ impl Names {
     }
 }
 
+/// 16 hex digits.
 fn hex(number: u64) -> Arc<str> {
-    format!("{number:016x}").into()
+    let digit =
+        |index: usize| char::from_digit((number >> (60 - 4 * index)) as u32 & 15, 16).unwrap_or('0') as u8;
+    let digits: [u8; 16] = std::array::from_fn(digit);
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// The finaliser of splitmix64 (Steele, Lea and Flood, 2014): one to one, so exchanges of one connection never meet.
@@ -210,6 +214,18 @@ impl Exit<'_> {
             | Incomplete::Encoding
             | Incomplete::Memory
             | Incomplete::Declared => self.ledger.messages.skip(reason.as_str(), 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn hex_digits() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX] {
+            assert_eq!(*hex(number), *format!("{number:016x}"));
         }
     }
 }

@@ -123,7 +123,7 @@ impl Selection {
         steps: &mut Vec<Routed>,
         out: &mut Vec<Kept>,
     ) {
-        if self.filter.is_empty() {
+        if self.takes_all() {
             for step in steps.drain(..) {
                 self.note(&step);
                 out.push(Kept { step: Some(step), event: None });
@@ -152,8 +152,13 @@ impl Selection {
         }
     }
 
+    /// Whether every connection passes.
+    pub(super) fn takes_all(&self) -> bool {
+        self.filter.is_empty()
+    }
+
     /// Remembers what a step says of its connection. Parts say nothing.
-    fn note(&mut self, step: &Routed) {
+    pub(super) fn note(&mut self, step: &Routed) {
         let id = step.conn.id;
         let (direction, end) = match &step.step {
             Step::Part(_) | Step::Refuse { .. } => return,

@@ -129,6 +129,13 @@ impl Wire {
                     tick = Some(Tick { seq, time_ns });
                 }
             }
+            if self.selection.takes_all() && copy.is_none() {
+                // Nothing is held and nothing goes elsewhere: the usual case, without a detour.
+                for step in routed.drain(..) {
+                    self.selection.note(&step);
+                    self.add(step);
+                }
+            }
             self.selection.pass(seq, copy, &mut routed, &mut selected);
             for Kept { step, event } in selected.drain(..) {
                 step.into_iter().for_each(|step| self.add(step));
