@@ -162,11 +162,13 @@ pub enum Loss {
     MapFull = 11,
     /// A filter asks for a process, and nobody knew in time whose the connection is.
     NotAttributed = 12,
+    /// Sent with TCP's urgent flag: whether the receiver reads the urgent byte in the stream is its own choice.
+    Urgent = 13,
 }
 
 impl Loss {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RingFull,
         Self::LoadFailed,
         Self::PacketTooLarge,
@@ -179,6 +181,7 @@ impl Loss {
         Self::Unreadable,
         Self::MapFull,
         Self::NotAttributed,
+        Self::Urgent,
     ];
 
     /// The name used in ledgers and metrics.
@@ -197,6 +200,7 @@ impl Loss {
             Self::Unreadable => "unreadable",
             Self::MapFull => "map_full",
             Self::NotAttributed => "not_attributed",
+            Self::Urgent => "urgent",
         }
     }
 

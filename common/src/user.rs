@@ -116,6 +116,8 @@ impl TcpFlags {
     pub const RST: u8 = 0x04;
     /// ACK.
     pub const ACK: u8 = 0x10;
+    /// URG.
+    pub const URG: u8 = 0x20;
 
     /// Whether every flag in `mask` is set.
     #[must_use]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use pitot_common::user::{LossReason, Segment};
+use pitot_common::user::{LossReason, Segment, TcpFlags};
 use pitot_stream::Limits;
 use support::{Pipeline, SECOND, With, seg, transcript};
 
@@ -114,6 +114,16 @@ fn short_records_leave_a_gap_of_their_reason() {
     check(
         vec![c(2).data("cdef").short(2), c(0).data("ab")],
         &["A > 0 \"ab\"", "A > 2 \"cd\"", "A > 4 gap 2 load_failed", "A closed end_of_input"],
+    );
+}
+
+#[test]
+fn urgent_data_may_not_be_in_what_the_receiver_reads() {
+    let mut urgent = c(2).data("cd");
+    urgent.flags.0 |= TcpFlags::URG;
+    check(
+        vec![c(0).data("ab"), urgent, c(4).data("ef")],
+        &["A > 0 \"ab\"", "A > 2 gap 2 urgent", "A > 4 \"ef\"", "A closed end_of_input"],
     );
 }
 

@@ -104,7 +104,8 @@ impl LocalSocket {
 }
 
 impl Part {
-    pub(crate) fn new(direction: Direction, event: Segment) -> Self {
+    pub(crate) fn new(direction: Direction, mut event: Segment) -> Self {
+        withhold_urgent(&mut event);
         let payload_start = event.seq.wrapping_add(u32::from(event.flags.has(TcpFlags::SYN)));
         let captured = u32::try_from(event.payload.len()).unwrap_or(u32::MAX);
         // A socket connected to itself has one direction; its acknowledgements are of its own bytes.
@@ -127,5 +128,16 @@ impl Part {
     /// Whether it has something to say in its direction: data, captured or not, or its end.
     pub(crate) fn speaks(&self) -> bool {
         self.rest > 0 || self.fin
+    }
+}
+
+/// Urgent data may or may not be part of what the receiver reads as the stream (SO_OOBINLINE; RFC 6093), and only the
+/// receiver knows: the bytes of such a packet are a gap.
+fn withhold_urgent(event: &mut Segment) {
+    let missing = event.short.map_or(0, |short| short.bytes);
+    let bytes = u32::try_from(event.payload.len()).unwrap_or(u32::MAX).saturating_add(missing);
+    if event.flags.has(TcpFlags::URG) && bytes > 0 {
+        event.payload.clear();
+        event.short = Some(Short { reason: LossReason::Urgent, bytes });
     }
 }
