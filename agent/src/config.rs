@@ -64,6 +64,8 @@ pub struct Capture {
     #[serde(deserialize_with = "ring_size")]
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub ring_bytes: u32,
+    /// Whether Unix stream sockets are captured beside TCP.
+    pub unix: bool,
     /// Which connections.
     #[serde(deserialize_with = "section")]
     pub filter: Rules,
@@ -71,7 +73,7 @@ pub struct Capture {
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, filter: Rules::default() }
+        Self { ring_bytes: 16 << 20, unix: true, filter: Rules::default() }
     }
 }
 

@@ -48,6 +48,7 @@ impl Capture {
 pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<Capture, Failure> {
     let mut options = Options {
         ring_bytes: config.capture.ring_bytes,
+        unix: config.capture.unix,
         drop_privileges: privileges == Privileges::Drop,
         ..Options::default()
     };

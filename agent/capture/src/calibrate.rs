@@ -80,52 +80,45 @@ pub(crate) fn calibrate(ebpf: &mut Ebpf, shift: u32) -> Result<bool, Error> {
 }
 
 fn find(ebpf: &mut Ebpf, shift: u32) -> Result<Option<Pages>, Error> {
-    let mut found = None;
-    let first = with_message(ebpf, 1, |ebpf, place, expected| {
-        for candidate in candidates(place, shift, highest_address()) {
-            if holds(ebpf, candidate.address(place), expected)? {
-                found = Some(candidate);
-                break;
-            }
+    let Some(first) = message(ebpf, 1)? else { return Ok(None) };
+    for pages in candidates(first.place, shift, highest_address()) {
+        if holds(ebpf, pages.address(first.place), first.expected)? {
+            // The first is still where it is, so that this one lies elsewhere.
+            let Some(second) = message(ebpf, 2)? else { return Ok(None) };
+            let verified = holds(ebpf, pages.address(second.place), second.expected)?;
+            debug!("calibration: pages lie at {pages:x?}, verified: {verified}");
+            return Ok(verified.then_some(pages));
         }
-        Ok(())
-    })?;
-    let Some(pages) = found.filter(|_| first) else {
-        debug!("calibration: no place for a page was found");
-        return Ok(None);
-    };
-    let mut verified = false;
-    with_message(ebpf, 2, |ebpf, place, expected| {
-        verified = holds(ebpf, pages.address(place), expected)?;
-        Ok(())
-    })?;
-    debug!("calibration: pages lie at {pages:x?}, verified: {verified}");
-    Ok(verified.then_some(pages))
+    }
+    debug!("calibration: no place for a page was found");
+    Ok(None)
 }
 
-/// Lets `act` look at a message that lies in a queue: its place, and the first eight bytes of its fragment. False
-/// if there was no such message.
-fn with_message(
-    ebpf: &mut Ebpf,
-    seed: u64,
-    act: impl FnOnce(&mut Ebpf, Place, u64) -> Result<(), Error>,
-) -> Result<bool, Error> {
+/// A message that lies in a queue.
+struct Message {
+    place: Place,
+    /// The first eight bytes of its fragment.
+    expected: u64,
+    /// Keep it there.
+    _sockets: (UnixStream, UnixStream),
+}
+
+/// Sends a message; `None` if the kernel part did not note one with a fragment.
+fn message(ebpf: &mut Ebpf, seed: u64) -> Result<Option<Message>, Error> {
     let message: Vec<u8> = words(seed).flat_map(u64::to_ne_bytes).take(MESSAGE).collect();
     let sent = || -> std::io::Result<(UnixStream, UnixStream)> {
         let (mut sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
-        let whole = sender.write(&message)? == message.len();
+        sender.write_all(&message)?;
         // Peeked at, not read: it stays where it is while it is looked for.
         recv(&receiver, &mut [0u8; 1], RecvFlags::PEEK)?;
-        if whole { Ok((sender, receiver)) } else { Err(std::io::ErrorKind::WriteZero.into()) }
+        Ok((sender, receiver))
     };
-    let Ok(_kept) = sent() else { return Ok(false) };
-    let Some(place) = place(ebpf)? else { return Ok(false) };
-    debug!("calibration: a message lies at {place:x?}");
+    let Ok(_sockets) = sent() else { return Ok(None) };
+    let Some(place) = place(ebpf)? else { return Ok(None) };
     let start = usize::try_from(place.linear).unwrap_or(usize::MAX);
-    let Some(expected) = message.get(start..).and_then(<[u8]>::first_chunk) else { return Ok(false) };
-    act(ebpf, place, u64::from_ne_bytes(*expected))?;
-    Ok(true)
+    let expected = message.get(start..).and_then(<[u8]>::first_chunk).copied().map(u64::from_ne_bytes);
+    Ok(expected.map(|expected| Message { place, expected, _sockets }))
 }
 
 /// Takes what the kernel part noted.

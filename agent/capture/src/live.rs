@@ -24,6 +24,8 @@ pub(crate) const MIN_RING_BYTES: u32 = 1 << 16;
 pub struct Options {
     /// Size of the ring buffer in bytes; rounded up to a power of two of at least 64 KiB. Its pages count twice in RSS.
     pub ring_bytes: u32,
+    /// Whether to capture Unix stream sockets too. Where that can't be done, a warning says why.
+    pub unix: bool,
     /// The kernel's type information.
     pub btf: PathBuf,
     /// Where the host's file system is seen: `/`, or in a container where it was mounted. For the names of users,
@@ -37,6 +39,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             ring_bytes: 16 << 20,
+            unix: true,
             btf: preflight::BTF.into(),
             host_root: "/".into(),
             drop_privileges: false,

@@ -50,7 +50,9 @@ pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
     if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &options.btf)) {
         warn!("connections older than this agent get the names of their ends only as they send: {error}");
     }
-    if let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &offsets)) {
+    if options.unix
+        && let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &offsets))
+    {
         warn!("Unix sockets are not captured: {error}");
     }
     Ok(ebpf)

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::system::uname;
 
-use crate::{btf, cgroup, load, privileges};
+use crate::btf::{self, Btf};
+use crate::lanes::UnixOffsets;
+use crate::{cgroup, load, privileges};
 
 /// Where kernels with CONFIG_DEBUG_INFO_BTF keep their type information.
 pub const BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -40,6 +42,7 @@ pub fn report(btf: &Path) -> Vec<Check> {
         Check::new("type information (BTF)", type_information(btf)),
         Check::new("cgroup v2", cgroup_root()),
         Check::new("capabilities", capabilities()),
+        Check::new("lane for Unix sockets", unix_lane(btf)),
     ]
 }
 
@@ -77,6 +80,14 @@ fn cgroup_root() -> Outcome {
     cgroup::root()
         .map(|path: PathBuf| path.display().to_string())
         .map_err(|_| ("not mounted".into(), "mount -t cgroup2 none /sys/fs/cgroup/unified".into()))
+}
+
+fn unix_lane(path: &Path) -> Outcome {
+    let offsets = btf::read(path).and_then(|bytes| UnixOffsets::find(&Btf::of(path, &bytes)?));
+    match offsets {
+        Ok(_) => Ok("socket buffers, by raw tracepoints".into()),
+        Err(error) => Err((error.to_string(), "switch it off: capture.unix: false".into())),
+    }
 }
 
 fn capabilities() -> Outcome {

@@ -74,7 +74,7 @@ impl Drain {
             logger,
             sender,
             stop,
-            events: Events::new(Clock::now(), births),
+            events: Events::new(Clock::now(), host, births),
             open,
             unix,
             unix_looked: 0,
@@ -175,6 +175,7 @@ impl Drain {
 struct Events {
     clock: Clock,
     own: OwnTraffic,
+    host: Host,
     unix: Unix,
     /// Whether any of its records came since somebody last asked.
     unix_seen: bool,
@@ -189,7 +190,7 @@ struct Events {
 }
 
 impl Events {
-    fn new(clock: Clock, births: Births) -> Self {
+    fn new(clock: Clock, host: Host, births: Births) -> Self {
         Self {
             clock,
             own: OwnTraffic::new(std::process::id()),
