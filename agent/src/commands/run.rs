@@ -88,10 +88,10 @@ impl Agent {
 
     fn finish(mut self) -> Outcome {
         self.pipeline.finish(&mut self.findings);
-        terminal::plain(&self.pipeline.ledger().line());
         if let Some(metrics) = self.metrics {
             metrics.close(&self.pipeline);
         }
+        terminal::plain(&self.pipeline.ledger().line());
         self.sinks.write(&mut self.findings)?;
         self.sinks.close()
     }
