@@ -49,6 +49,7 @@ pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<
     let mut options = Options {
         ring_bytes: config.capture.ring_bytes,
         unix: config.capture.unix,
+        host_root: config.naming.host_root.clone().into(),
         drop_privileges: privileges == Privileges::Drop,
         ..Options::default()
     };

@@ -8,16 +8,25 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Config;
 
 /// How workloads are named.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Naming {
-    /// The first rule that matches names the workload. What no rule matches is named by its container, systemd
-    /// unit, script, executable, or Host.
+    /// Where the host's file system is seen: `/`, or in a container the directory below which its `/etc/passwd`,
+    /// `/var/log/pods` and the state of docker and podman were mounted, as far as their names are wanted.
+    pub host_root: String,
+    /// The first rule that matches names the workload. What no rule matches is named by its Kubernetes namespace and
+    /// owner, container, systemd unit, script, executable, or Host.
     pub rules: Vec<Rule>,
 }
 
-/// Gives `name` to every process that matches all of `comm`, `exe`, `script` and `cgroup` that are set, or to every
-/// remote peer in `address`. In a pattern `*` is any text and `?` any character.
+impl Default for Naming {
+    fn default() -> Self {
+        Self { host_root: "/".into(), rules: Vec::new() }
+    }
+}
+
+/// Gives `name` to every process that matches all of its patterns that are set, or to every remote peer in `address`. In
+/// a pattern `*` is any text and `?` any character.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -37,6 +46,18 @@ pub struct Rule {
     /// Pattern for the cgroup path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
+    /// Pattern for the user's name on the host, or its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Pattern for the Kubernetes namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Pattern for the name of the Kubernetes pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Pattern for the name of the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// Range of remote addresses: `10.1.0.0/16`, `2001:db8::/32`, or one address.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "range")]
     pub address: Option<String>,
@@ -52,10 +73,21 @@ impl Config {
 
 impl Rule {
     fn compiled(&self) -> pitot_observe::naming::Rule {
-        let Self { name, comm, exe, script, cgroup, address } = self.clone();
+        let Self { name, comm, exe, script, cgroup, user, namespace, pod, container, address } = self.clone();
         // A range that cannot be read was refused when the configuration was.
         let address = address.and_then(|range| range.parse().ok());
-        pitot_observe::naming::Rule { name, comm, exe, script, cgroup, address }
+        pitot_observe::naming::Rule {
+            name,
+            comm,
+            exe,
+            script,
+            cgroup,
+            user,
+            namespace,
+            pod,
+            container,
+            address,
+        }
     }
 }
 
