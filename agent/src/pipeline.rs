@@ -91,7 +91,9 @@ impl Pipeline {
     /// # Errors
     /// When the threads cannot be started.
     pub fn new(config: &Config, workers: usize) -> anyhow::Result<Self> {
-        Ok(Self { wire: Wire::new(config, workers)?, intake: Intake::new(), detect: Detect::new(config) })
+        let wire = Wire::new(config, workers)?;
+        let detect = Detect::new(config, wire.workers().count());
+        Ok(Self { wire, intake: Intake::new(), detect })
     }
 
     /// Takes the next events of a source; they are used up.

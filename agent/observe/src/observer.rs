@@ -41,7 +41,7 @@ impl Default for Limits {
             paths: 4_096,
             flow_paths: 16_384,
             flow_shapes: 512,
-            flows: 1_024,
+            flows: 8_192,
         }
     }
 }

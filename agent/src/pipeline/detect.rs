@@ -3,6 +3,7 @@
 use pitot_drift::{Evidence, Flows};
 use pitot_findings::{Finding, Findings};
 use pitot_observe::{Observation, Observer};
+use pitot_protocols::Message;
 use pitot_protocols::message::Order;
 use pitot_stream::PARTITIONS;
 
@@ -12,6 +13,8 @@ use crate::config::Config;
 
 /// Everything that knows flows.
 pub(super) struct Detect {
+    /// One for each worker, not for each partition: what an observer remembers is a cache, which changes no result, and
+    /// 64 copies of it would fill memory and miss in the processor's.
     observers: Vec<Observer>,
     flows: Vec<Flows>,
     findings: Findings,
@@ -39,11 +42,11 @@ struct Judged {
 }
 
 impl Detect {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, workers: usize) -> Self {
         let namer = config.namer();
         let limits = pitot_observe::Limits::default();
         Self {
-            observers: (0..PARTITIONS).map(|_| Observer::new(limits, namer.clone())).collect(),
+            observers: (0..workers.max(1)).map(|_| Observer::new(limits, namer.clone())).collect(),
             flows: (0..PARTITIONS).map(|_| Flows::new(config.drift())).collect(),
             findings: Findings::new(pitot_findings::Config::default()),
             observed: 0,
@@ -57,8 +60,10 @@ impl Detect {
     /// Takes the next batch; findings come in an order that depends on the input only.
     pub(super) fn push(&mut self, workers: &Workers, batch: Batch, out: &mut Vec<Finding>) {
         let Batch { messages, ticks } = batch;
-        let observations = workers.map(&mut self.observers, messages, |observer, messages| {
-            messages.iter().filter_map(|message| observer.observe(message).ok()).collect::<Vec<_>>()
+        let shares = shares(messages, self.observers.len());
+        let observations = workers.map(&mut self.observers, shares, |observer, share| {
+            let messages = share.iter().flatten();
+            messages.filter_map(|message| observer.observe(message).ok()).collect::<Vec<_>>()
         });
         let mut observations: Vec<_> = observations.into_iter().flatten().collect();
         observations.sort_unstable_by_key(|observation| observation.order);
@@ -97,6 +102,17 @@ impl Detect {
         }
         released.for_each(|next| self.findings.push(next.evidence, out));
     }
+}
+
+/// Deals the partitions' messages out to so many observers.
+fn shares(messages: Vec<Vec<Message>>, observers: usize) -> Vec<Vec<Vec<Message>>> {
+    let mut shares: Vec<Vec<Vec<Message>>> = (0..observers).map(|_| Vec::new()).collect();
+    for (partition, messages) in messages.into_iter().enumerate() {
+        if let Some(share) = shares.get_mut(partition % observers) {
+            share.push(messages);
+        }
+    }
+    shares
 }
 
 /// Sorts observations and ticks into the queues of the partitions of flows.

@@ -26,6 +26,14 @@ impl Workers {
             .with_context(|| format!("{count} threads cannot be started"))
     }
 
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Inline => 1,
+            Self::Pool(pool) => pool.current_num_threads(),
+        }
+    }
+
     /// `work` on each partition's state with its input; the results in the order of the partitions.
     pub(super) fn map<S, I, O>(
         &self,
