@@ -233,6 +233,10 @@ fn is_own(owner: Owner) -> bool {
 #[inline(always)]
 fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
     let Some(buffer) = Buffer::open(skb) else { return };
+    if buffer.len == 0 {
+        // What a connecting socket puts into the listener's queue.
+        return;
+    }
     // SAFETY: takes nothing.
     let time_ns = unsafe { bpf_ktime_get_ns() };
     let Some(stream) = stream(skb, sender, receiver, time_ns, buffer.len) else { return };

@@ -245,3 +245,6 @@ fn moment(time_ns: u64) -> Segment {
         short: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

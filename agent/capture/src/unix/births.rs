@@ -58,6 +58,14 @@ fn number() -> Option<u32> {
 }
 
 #[cfg(test)]
+impl Births {
+    /// As if that run had been the first.
+    pub(crate) fn since(run: u32) -> Self {
+        Self { first_run: Some(run) }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
