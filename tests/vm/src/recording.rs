@@ -35,6 +35,8 @@ impl Recording {
                 return Err(said);
             }
         }
+        // What it goes without on this kernel; the console keeps it.
+        eprint!("{said}");
         Ok(Self { child, stderr, loading: started.elapsed() })
     }
 
