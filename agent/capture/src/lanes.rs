@@ -68,7 +68,7 @@ impl UnixOffsets {
 }
 
 /// The programs of the Unix lane, where each is attached, and whether it can be done without.
-const UNIX: [(&'static str, &str, bool); 3] = [
+const UNIX: [(&str, &str, bool); 3] = [
     ("pitot_unix_read", "skb_copy_datagram_iovec", false),
     ("pitot_unix_consumed", "consume_skb", false),
     // From 6.3 on.
