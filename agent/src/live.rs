@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pitot_capture::{Live, Options};
+use pitot_capture::{Control, Live, Options};
 use pitot_common::user::{CaptureEvent, Filter, Progress, Refusal, Source as _};
 
 use crate::cli::Kernel;
@@ -23,12 +23,13 @@ pub enum Privileges {
 #[derive(Debug)]
 pub struct Capture {
     live: Live,
+    control: Control,
 }
 
 impl Capture {
     /// Lets the kernel part leave these sockets out. A hint: what is wanted is decided by the pipeline.
     pub fn refuse(&self, refusals: &[Refusal]) {
-        let _ = refusals;
+        self.control.refuse(refusals);
     }
 
     /// Lets the kernel part leave out what it can see that `filter` does not let through.
@@ -36,8 +37,7 @@ impl Capture {
     /// # Errors
     /// Class 3, when it cannot be told; then the filter is as it was.
     pub fn set_filter(&self, filter: &Filter) -> Outcome {
-        let _ = filter;
-        Ok(())
+        self.control.set_filter(filter).map_err(Failure::machine)
     }
 }
 
@@ -56,7 +56,8 @@ pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<
     if let Some(btf) = &kernel.btf {
         options.btf.clone_from(btf);
     }
-    let capture = Capture { live: Live::open(&options).map_err(Failure::machine)? };
+    let live = Live::open(&options).map_err(Failure::machine)?;
+    let capture = Capture { control: live.control(), live };
     capture.set_filter(&config.capture.filter.filter())?;
     Ok(capture)
 }

@@ -1,6 +1,7 @@
 //! The ABI between Pitot's kernel programs and its agent.
 //!
-//! **In:** nothing. **Out:** the `repr(C)` records that cross the ring buffer ([`abi`]), and, with feature `user`, the checked decoding of
+//! **In:** nothing. **Out:** the `repr(C)` records that cross the ring buffer ([`abi`]), what the kernel part decides by itself
+//! ([`filter`], [`overload`]), here because it can be tested here, and, with feature `user`, the checked decoding of
 //! those records ([`user::decode`]) into owned [`user::CaptureEvent`]s and the [`user::Source`] trait that
 //! live capture and replay share.
 //!
@@ -11,9 +12,11 @@
 //! # #[cfg(feature = "user")]
 //! assert!(pitot_common::user::decode::decode(&[0; 7]).is_err());
 //! ```
-#![cfg_attr(not(feature = "user"), no_std)]
+#![cfg_attr(not(any(feature = "user", test)), no_std)]
 #![forbid(unsafe_code)]
 
 pub mod abi;
+pub mod filter;
+pub mod overload;
 #[cfg(feature = "user")]
 pub mod user;

@@ -4,21 +4,22 @@ use core::ptr::{addr_of_mut, write_volatile};
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::bpf_skb_load_bytes;
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_user};
-use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes};
 use aya_ebpf::programs::SkBuffContext;
-use aya_log_ebpf::debug;
 use pitot_common::abi::{
     ABI_VERSION, ARGS_LEN, COMM_LEN, Header, KIND_PROCESS, KIND_SEGMENT, LARGE, Loss, MEDIUM, ProcessRecord,
     SMALL, SegmentRecord,
 };
 
-use crate::globals::{
-    MAX_CHUNKS, OFF_MM_ARG_END, OFF_MM_ARG_START, OFF_TASK_COMM, OFF_TASK_MM, SELF_TGID, WAKE_AT,
-};
+use crate::globals::{MAX_CHUNKS, OFF_MM_ARG_END, OFF_MM_ARG_START, OFF_TASK_COMM, OFF_TASK_MM, WAKE_AT};
 use crate::maps::{PROCESSES, RECORDS, count};
-use crate::owner::{Owner, ProcessKey, Socket, kernel};
+use crate::overload::{self, Admission};
+use crate::owner::{Owner, ProcessKey, kernel};
 use crate::packet::Packet;
+use crate::socket::{Kept, Socket};
+pub(crate) use crate::walk::bounded;
+use crate::walk::forget;
 
 /// What all records of one packet share.
 pub(crate) struct Facts<'a> {
@@ -42,32 +43,55 @@ pub(crate) struct Part {
 
 /// Emits a packet, after its process if that is new.
 #[inline(always)]
-pub(crate) fn packet(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, owner: Owner, hook: u8) {
-    // SAFETY: takes nothing.
-    let time_ns = unsafe { bpf_ktime_get_ns() };
-    process(owner, time_ns);
-    let facts = Facts { packet, socket, owner, time_ns, hook };
-    debug!(ctx, "{} bytes at {} from port {}", packet.total, packet.seq, packet.src_port);
-    let own = owner.pid != 0 && owner.pid == SELF_TGID.load();
-    if own || packet.total == 0 {
-        // Of the agent's own connections only their opening and end, so that user space knows them.
-        segment::<0>(ctx, &facts, Part { offset: 0, len: 0, short: 0, reason: 0 });
-    } else {
-        payload(ctx, &facts);
+pub(crate) fn packet(ctx: &SkBuffContext, facts: &Facts<'_>, mut kept: Option<&mut Kept>) {
+    let Facts { packet, owner, time_ns, .. } = *facts;
+    announce(owner, time_ns, kept.as_deref_mut());
+    let waiting = waiting();
+    if packet.total == 0 {
+        segment::<0>(ctx, facts, Part { offset: 0, len: 0, short: 0, reason: 0 }, wake(waiting));
+        return;
     }
+    let admission = overload::admit(packet, waiting, time_ns, kept);
+    if admission == Admission::Admitted {
+        payload(ctx, facts, u64::from(forget(ctx, wake(waiting) as u32)));
+        return;
+    }
+    count(Loss::Overload, packet.total);
+    if admission == Admission::Begins || packet.is_control() {
+        without_payload(ctx, facts, Loss::Overload as u32);
+    }
+}
+
+/// Emits the header of a packet whose payload is left out; for no reason if that is not counted.
+#[inline(always)]
+pub(crate) fn without_payload(ctx: &SkBuffContext, facts: &Facts<'_>, reason: u32) {
+    let short = if reason == 0 { 0 } else { facts.packet.total };
+    let reason = if short == 0 { 0 } else { reason as u8 };
+    segment::<0>(ctx, facts, Part { offset: 0, len: 0, short, reason }, u64::from(BPF_RB_NO_WAKEUP));
+}
+
+/// Emits the process unless this socket's last record was of the same one.
+#[inline(always)]
+fn announce(owner: Owner, time_ns: u64, kept: Option<&mut Kept>) {
+    let Some(kept) = kept else { return process(owner, time_ns) };
+    if owner.pid == 0 || (kept.reported_pid == owner.pid && kept.reported_start_ns == owner.start_ns) {
+        return;
+    }
+    process(owner, time_ns);
+    (kept.reported_pid, kept.reported_start_ns) = (owner.pid, owner.start_ns);
 }
 
 /// Full records of constant size first and one tail after the loop: choosing the size inside the loop multiplies what
 /// the verifier must walk.
 #[inline(always)]
-fn payload(ctx: &SkBuffContext, facts: &Facts<'_>) {
+fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
     let total = facts.packet.total;
     let mut offset = 0;
     for _ in 0..MAX_CHUNKS.load() {
         if total - offset < LARGE as u32 {
             break;
         }
-        if !segment::<LARGE>(ctx, facts, Part { offset, len: LARGE as u32, short: 0, reason: 0 }) {
+        if !segment::<LARGE>(ctx, facts, Part { offset, len: LARGE as u32, short: 0, reason: 0 }, flags) {
             return;
         }
         offset += LARGE as u32;
@@ -76,24 +100,29 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>) {
     match rest {
         0 => {}
         1..=512 => {
-            segment::<SMALL>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
+            segment::<SMALL>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 }, flags);
         }
         513..=2048 => {
-            segment::<MEDIUM>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
+            segment::<MEDIUM>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 }, flags);
         }
         2049..=16384 => {
-            segment::<LARGE>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 });
+            segment::<LARGE>(ctx, facts, Part { offset, len: rest, short: 0, reason: 0 }, flags);
         }
         _ => {
             count(Loss::PacketTooLarge, rest);
-            segment::<0>(ctx, facts, Part { offset, len: 0, short: rest, reason: Loss::PacketTooLarge as u8 });
+            segment::<0>(
+                ctx,
+                facts,
+                Part { offset, len: 0, short: rest, reason: Loss::PacketTooLarge as u8 },
+                flags,
+            );
         }
     }
 }
 
 /// Emits one record; false, and the rest of the packet counted, if it could not be.
 #[inline(always)]
-fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part) -> bool {
+fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part, flags: u64) -> bool {
     let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
         count(Loss::RingFull, facts.packet.total - part.offset);
         return false;
@@ -114,22 +143,8 @@ fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part) -
             return false;
         }
     }
-    record.submit(wakeup());
+    record.submit(flags);
     true
-}
-
-/// `len`, which is 1 to N, in a form whose bound an old verifier can see.
-#[inline(always)]
-pub(crate) fn bounded<const N: usize>(len: u32) -> u32 {
-    (opaque(len - 1) & (N as u32 - 1)) + 1
-}
-
-/// Keeps LLVM from knowing a value, and so from folding the mask that shows its bound to the verifier.
-#[inline(always)]
-fn opaque(mut value: u32) -> u32 {
-    // SAFETY: adds nothing. An empty template would be refused on load (no line to point at).
-    unsafe { core::arch::asm!("{0} += 0", inout(reg) value) };
-    value
 }
 
 #[inline(always)]
@@ -222,10 +237,21 @@ fn arguments(to: *mut [u8; ARGS_LEN], task: u64) -> u32 {
     if failed { 0 } else { len }
 }
 
-/// Wakes the reader only as the fill level passes [`WAKE_AT`]; below, it polls.
+/// How to submit a record that is not part of a packet.
 #[inline(always)]
 pub(crate) fn wakeup() -> u64 {
-    let waiting = RECORDS.query(u64::from(BPF_RB_AVAIL_DATA)) as u32;
+    wake(waiting())
+}
+
+/// Bytes that wait in the ring.
+#[inline(always)]
+fn waiting() -> u32 {
+    RECORDS.query(u64::from(BPF_RB_AVAIL_DATA)) as u32
+}
+
+/// Wakes the reader only as the fill level passes [`WAKE_AT`]; below, it polls.
+#[inline(always)]
+fn wake(waiting: u32) -> u64 {
     let at = WAKE_AT.load();
     let passes = waiting >= at && waiting < at + 2 * LARGE as u32;
     u64::from(if passes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })

@@ -43,6 +43,9 @@ pub(crate) static OFF_MM_ARG_END: Global<u32> = Global::new(0);
 /// shows them after all, the second one is what a retransmission would be.
 #[unsafe(no_mangle)]
 pub(crate) static SYN_ACK_AT_INGRESS: Global<u32> = Global::new(0);
+/// Not 0 where the kernel gives a typed pointer to the current task (5.11).
+#[unsafe(no_mangle)]
+pub(crate) static TYPED_TASK: Global<u32> = Global::new(0);
 /// The agent's own process: its payload is never captured.
 #[unsafe(no_mangle)]
 pub(crate) static SELF_TGID: Global<u32> = Global::new(0);
@@ -53,3 +56,9 @@ pub(crate) static MAX_CHUNKS: Global<u32> = Global::new(5);
 /// The reader is woken when this many bytes wait in the ring, otherwise it polls.
 #[unsafe(no_mangle)]
 pub(crate) static WAKE_AT: Global<u32> = Global::new(1 << 20);
+/// Size of the ring buffer, bytes.
+#[unsafe(no_mangle)]
+pub(crate) static RING_BYTES: Global<u32> = Global::new(1 << 24);
+/// Secret of this run, see [`pitot_common::overload::rank`].
+#[unsafe(no_mangle)]
+pub(crate) static HASH_KEY: Global<u64> = Global::new(0);

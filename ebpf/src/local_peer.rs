@@ -8,8 +8,8 @@
 use aya_ebpf::programs::SkBuffContext;
 
 use crate::maps::{LOCAL_PEERS, SYNS_SENT};
-use crate::owner::Socket;
 use crate::packet::{Packet, SYN, is_loopback};
+use crate::socket::Socket;
 
 /// TCP header without options, and the MSS option, which comes first.
 const AFTER_MSS: u32 = 20 + 4;

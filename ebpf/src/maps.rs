@@ -3,8 +3,9 @@
 use core::arch::asm;
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, RingBuf};
+use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, RingBuf};
 use pitot_common::abi::{COUNTER_SLOTS, Loss};
+use pitot_common::filter::Rules;
 
 use crate::local_peer::{PeerKey, SynKey};
 use crate::owner::ProcessKey;
@@ -13,10 +14,30 @@ use crate::owner::ProcessKey;
 #[map]
 pub(crate) static RECORDS: RingBuf = RingBuf::with_byte_size(1 << 24, 0);
 
-/// Packets and payload bytes lost, two slots by [`Loss`] number. Shared, with atomic adds: these programs can be interleaved on one
-/// CPU, so a per-CPU counter would lose counts too.
+/// Packets and payload bytes lost, two slots by [`Loss`] number, for each CPU. With atomic adds all the same: these programs can
+/// be interleaved on one CPU.
 #[map]
-pub(crate) static COUNTERS: Array<u64> = Array::with_max_entries(COUNTER_SLOTS, 0);
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTER_SLOTS, 0);
+
+/// One word, changed by user space with every change of [`VERDICTS`] (lower half) or [`RULES`] (upper half): what is
+/// remembered of a socket's verdict is good as long as this is the same.
+#[map]
+pub(crate) static GENERATION: Array<u64> = Array::with_max_entries(1, 0);
+
+/// By socket cookie: a [`Loss`] number, why what it sends and receives is not captured; or [`OWN`].
+#[map]
+pub(crate) static VERDICTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(64 * 1024, 0);
+
+/// In [`VERDICTS`]: a connection of the agent's own, not captured and not counted.
+pub(crate) const OWN: u32 = 255;
+
+/// The filter, twice: the half of [`GENERATION`] that counts its changes says by its last bit which is valid.
+#[map]
+pub(crate) static RULES: Array<Rules> = Array::with_max_entries(2, 0);
+
+/// See [`pitot_common::overload::lowest`].
+#[map]
+pub(crate) static LOWEST_LIMIT: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Processes already reported.
 #[map]
@@ -33,7 +54,13 @@ pub(crate) static LOCAL_PEERS: LruHashMap<PeerKey, u8> = LruHashMap::with_max_en
 /// Counts one packet and `bytes` of its payload as lost.
 #[inline(always)]
 pub(crate) fn count(reason: Loss, bytes: u32) {
-    let slot = 2 * reason as u32;
+    count_number(reason as u32, bytes);
+}
+
+/// The same for a [`Loss`] by its number.
+#[inline(always)]
+pub(crate) fn count_number(reason: u32, bytes: u32) {
+    let slot = 2 * reason;
     add(slot, 1);
     add(slot + 1, u64::from(bytes));
 }

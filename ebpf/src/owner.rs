@@ -1,32 +1,24 @@
-//! The local socket of a packet, and the process that owns it.
+//! The process that owns a packet's local socket.
 //!
 //! A socket whose lock is held during transmission is held by the current task: softirq never transmits on an
 //! owned socket. So the sender is known without any map, for most packets of small messages, and for
-//! every connect, first send and close.
+//! every connect, first send and close. A SYN-ACK is the exception: it is sent in the name of the listening socket,
+//! whose lock somebody else may hold.
+//!
+//! The kernel's structures are read through typed pointers, which costs no helper call; where a kernel has no typed pointer
+//! to the current task (before 5.11), by copying.
 
-use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::{
-    bpf_get_current_task, bpf_get_socket_cookie, bpf_probe_read_kernel, bpf_skb_cgroup_id,
-};
-use aya_ebpf::programs::SkBuffContext;
+use aya_ebpf::bindings::bpf_sock;
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 
 use crate::globals::{
-    OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET, OFF_SOCK_OWNED, OFF_TASK_FLAGS, OFF_TASK_LEADER, OFF_TASK_START,
-    OFF_TASK_TGID,
+    OFF_SOCK_OWNED, OFF_TASK_FLAGS, OFF_TASK_LEADER, OFF_TASK_START, OFF_TASK_TGID, TYPED_TASK,
 };
+use crate::packet::Packet;
 
 /// `PF_KTHREAD`: such a task transmits for others.
 const KERNEL_THREAD: u32 = 0x0020_0000;
-
-/// The local socket.
-pub(crate) struct Socket {
-    pub(crate) cookie: u64,
-    pub(crate) cgroup: u64,
-    /// Inode number of its network namespace; 0 where it could not be read.
-    pub(crate) netns: u32,
-    /// Whether its lock is held, so that the current task is its owner.
-    pub(crate) owned: bool,
-}
 
 /// Who owns the local socket; `pid` 0 where that can't be told.
 #[derive(Clone, Copy)]
@@ -53,30 +45,35 @@ pub(crate) fn kernel<T>(base: u64, offset: u32) -> Option<T> {
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T).ok() }
 }
 
+/// Reads a `T` at `offset` of what a typed pointer points to.
 #[inline(always)]
-pub(crate) fn socket(ctx: &SkBuffContext) -> Socket {
-    // SAFETY: both helpers take the program's context.
-    let (cookie, cgroup) = unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_skb_cgroup_id(ctx.skb.skb)) };
-    let sk = kernel::<u64>(ctx.as_ptr() as u64, OFF_SKB_SK.load()).unwrap_or(0);
-    let net = kernel::<u64>(sk, OFF_SOCK_NET.load()).unwrap_or(0);
-    Socket {
-        cookie,
-        cgroup,
-        netns: kernel(net, OFF_NET_INUM.load()).unwrap_or(0),
-        owned: kernel::<u32>(sk, OFF_SOCK_OWNED.load()).unwrap_or(0) != 0,
-    }
+fn typed<T>(base: u64, offset: u32) -> T {
+    // SAFETY: the verifier knows the type and refuses what is not in it; a bad address reads as 0.
+    unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
 }
 
+/// The owner of the socket that sends `packet`.
 #[inline(always)]
-pub(crate) fn current(socket: &Socket) -> Owner {
-    if !socket.owned {
+pub(crate) fn sending(sk: *mut bpf_sock, packet: &Packet) -> Owner {
+    // SAFETY: `sk` is the context's.
+    let tcp = unsafe { bpf_skc_to_tcp_sock(sk.cast()) } as u64;
+    if packet.is_syn_ack() || tcp == 0 || typed::<u32>(tcp, OFF_SOCK_OWNED.load()) == 0 {
         return NOBODY;
     }
+    if TYPED_TASK.load() == 0 {
+        // SAFETY: takes nothing.
+        return owner_of(unsafe { bpf_get_current_task() }).unwrap_or(NOBODY);
+    }
     // SAFETY: takes nothing.
-    let task = unsafe { bpf_get_current_task() };
-    owner_of(task).unwrap_or(NOBODY)
+    let task = unsafe { bpf_get_current_task_btf() } as u64;
+    if typed::<u32>(task, OFF_TASK_FLAGS.load()) & KERNEL_THREAD != 0 {
+        return NOBODY;
+    }
+    let leader = typed::<u64>(task, OFF_TASK_LEADER.load());
+    Owner { pid: typed(task, OFF_TASK_TGID.load()), start_ns: typed(leader, OFF_TASK_START.load()), task }
 }
 
+/// The process of a task, read by copying.
 #[inline(always)]
 pub(crate) fn owner_of(task: u64) -> Option<Owner> {
     if kernel::<u32>(task, OFF_TASK_FLAGS.load())? & KERNEL_THREAD != 0 {

@@ -4,6 +4,7 @@ use aya_ebpf::programs::SkBuffContext;
 use pitot_common::abi::Loss;
 
 use crate::maps::count;
+use crate::walk::forget;
 
 const ETH_P_IP: u32 = 0x0800;
 const ETH_P_IPV6: u32 = 0x86dd;
@@ -37,6 +38,12 @@ pub(crate) struct Packet {
 }
 
 impl Packet {
+    /// Whether it opens or ends a connection.
+    #[inline(always)]
+    pub(crate) fn is_control(&self) -> bool {
+        self.flags & (SYN | FIN | RST) != 0
+    }
+
     #[inline(always)]
     pub(crate) fn is_syn_ack(&self) -> bool {
         self.flags & (SYN | ACK) == SYN | ACK
@@ -63,8 +70,8 @@ struct Ipv6 {
     payload_length: u16,
     next_header: u8,
     hop_limit: u8,
-    src: [u64; 2],
-    dst: [u64; 2],
+    src: [u32; 4],
+    dst: [u32; 4],
 }
 
 #[repr(C)]
@@ -97,19 +104,45 @@ pub(crate) fn is_ipv6(ctx: &SkBuffContext) -> bool {
     u32::from(u16::from_be(ctx.skb.protocol() as u16)) == ETH_P_IPV6
 }
 
+/// The part of a packet that lies in one piece of memory. It holds all headers: TCP has pulled them there before it asks a
+/// program about an arriving packet, and puts them there when it sends.
+struct Linear {
+    start: usize,
+    end: usize,
+}
+
+impl Linear {
+    #[inline(always)]
+    fn of(ctx: &SkBuffContext) -> Self {
+        // SAFETY: reading these fields of the context is checked and rewritten by the verifier.
+        unsafe { Self { start: (*ctx.skb.skb).data as usize, end: (*ctx.skb.skb).data_end as usize } }
+    }
+
+    /// A header at `at`, if it is there.
+    #[inline(always)]
+    fn at<T>(&self, at: u32) -> Option<&T> {
+        let from = self.start + at as usize;
+        // SAFETY: in bounds. Headers are aligned to 4 bytes on the machines this runs on, and so are the types read here.
+        (from + size_of::<T>() <= self.end).then(|| unsafe { &*(from as *const T) })
+    }
+}
+
 /// The packet, if it is TCP and holds payload or opens or ends a connection. A TCP packet that can't be read is counted.
+///
+/// No helper is called: most packets are not TCP's or bare acknowledgements, and must cost nothing.
 #[inline(always)]
 pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
+    let linear = Linear::of(ctx);
     let ip = match u32::from(u16::from_be(ctx.skb.protocol() as u16)) {
-        ETH_P_IP => ipv4(ctx)?,
-        ETH_P_IPV6 => ipv6(ctx)?,
+        ETH_P_IP => ipv4(&linear)?,
+        ETH_P_IPV6 => ipv6(&linear)?,
         _ => return None,
     };
-    let length = ctx.len();
-    let Ok(tcp) = ctx.load::<Tcp>(ip.tcp as usize) else {
+    let Some(tcp) = linear.at::<Tcp>(ip.tcp) else {
         count(Loss::BadHeader, 0);
         return None;
     };
+    let length = ctx.len();
     let payload = ip.tcp + u32::from(tcp.offset >> 4) * 4;
     if payload > length {
         count(Loss::BadHeader, 0);
@@ -120,8 +153,9 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
     if total == 0 && tcp.flags & (SYN | FIN | RST) == 0 {
         return None;
     }
+    // So that one walk serves all ways in which the headers can lie.
     Some(Packet {
-        version: ip.version,
+        version: forget(ctx, u32::from(ip.version)) as u8,
         flags: tcp.flags,
         src_port: u16::from_be(tcp.src_port),
         dst_port: u16::from_be(tcp.dst_port),
@@ -129,15 +163,15 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
         ack: u32::from_be(tcp.ack),
         src: ip.src,
         dst: ip.dst,
-        tcp: ip.tcp,
-        payload,
-        total,
+        tcp: forget(ctx, ip.tcp),
+        payload: forget(ctx, payload),
+        total: forget(ctx, total),
     })
 }
 
 #[inline(always)]
-fn ipv4(ctx: &SkBuffContext) -> Option<Ip> {
-    let ip = ctx.load::<Ipv4>(0).ok()?;
+fn ipv4(linear: &Linear) -> Option<Ip> {
+    let ip = linear.at::<Ipv4>(0)?;
     // A later fragment holds no TCP header; local sockets do not send them.
     let later_fragment = u16::from_be(ip.fragment) & 0x1fff != 0;
     if ip.protocol != IPPROTO_TCP || later_fragment {
@@ -152,16 +186,18 @@ fn ipv4(ctx: &SkBuffContext) -> Option<Ip> {
 }
 
 #[inline(always)]
-fn ipv6(ctx: &SkBuffContext) -> Option<Ip> {
-    let ip = ctx.load::<Ipv6>(0).ok()?;
+fn ipv6(linear: &Linear) -> Option<Ip> {
+    let ip = linear.at::<Ipv6>(0)?;
     let mut next = ip.next_header;
     let mut at = size_of::<Ipv6>() as u32;
     for _ in 0..MAX_EXTENSIONS {
         match next {
-            IPPROTO_TCP => return Some(Ip { version: 6, src: ip.src, dst: ip.dst, tcp: at }),
+            IPPROTO_TCP => {
+                return Some(Ip { version: 6, src: words(ip.src), dst: words(ip.dst), tcp: at });
+            }
             // Hop-by-hop options (segments above 64 KiB carry one), routing, destination options.
             0 | 43 | 60 => {
-                let [following, length] = ctx.load::<[u8; 2]>(at as usize).ok()?;
+                let [following, length] = *linear.at::<[u8; 2]>(at)?;
                 next = following;
                 at += (u32::from(length) + 1) * 8;
             }
@@ -169,4 +205,12 @@ fn ipv6(ctx: &SkBuffContext) -> Option<Ip> {
         }
     }
     None
+}
+
+/// An address as two words in memory order.
+#[inline(always)]
+fn words(address: [u32; 4]) -> [u64; 2] {
+    let [a, b, c, d] = address.map(u64::from);
+    // The machine is little-endian, as the target this is built for.
+    [a | b << 32, c | d << 32]
 }

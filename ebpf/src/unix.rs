@@ -19,10 +19,11 @@ use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, SocketRecor
 use crate::emit::{Facts, Part, process, wakeup};
 use crate::globals::{OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
 use crate::maps::{RECORDS, count};
-use crate::owner::{NOBODY, Owner, Socket, kernel, owner_of};
+use crate::owner::{NOBODY, Owner, kernel, owner_of};
 use crate::packet::{FIN, Packet, RST, SYN};
 use crate::skb::{self, Buffer, Fragment};
 use crate::sock::{AF_UNIX, OFF_UNIX_PEER, family, inode, is_stream, name, netns};
+use crate::socket::Socket;
 
 /// `sk_buff.prev`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
@@ -251,12 +252,7 @@ fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
         stream.position = position + u64::from(buffer.len - done);
         let flags = if position == 0 { SYN } else { 0 };
         let packet = packet(stream, receiver.inode, position, buffer.len - done, flags);
-        let socket = Socket {
-            cookie: UNIX_COOKIE | receiver.inode,
-            cgroup: 0,
-            netns: stream.netns as u32,
-            owned: false,
-        };
+        let socket = Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32 };
         let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
         skb::payload(&facts, &buffer, done);
     }
@@ -404,8 +400,7 @@ fn end(sk: u64) -> Option<()> {
     let back = Receiver { sk: peer, inode: stream.sender };
     let flags = if closed { FIN | RST } else { FIN };
     let packet = packet(stream, receiver.inode, stream.position, 0, flags);
-    let socket =
-        Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32, owned: false };
+    let socket = Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32 };
     // SAFETY: takes nothing.
     let time_ns = unsafe { bpf_ktime_get_ns() };
     if !own {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use pitot_common::user::{CaptureEvent, Progress, Source};
 
 use crate::host::Host;
+use crate::programs::Programs;
 use crate::ring::{Drain, MAX_BATCHES};
-use crate::{Error, load, preflight};
+use crate::{Control, Error, ProgramStats, load, preflight};
 
 /// How long [`Live`] waits for events before it says that there are none.
 const WAIT: Duration = Duration::from_millis(20);
@@ -58,6 +59,8 @@ impl Options {
 pub struct Live {
     batches: Receiver<Vec<CaptureEvent>>,
     stop: StopHandle,
+    control: Control,
+    programs: Programs,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,18 +85,32 @@ impl Live {
     /// # Errors
     /// See [`Error`]; nothing stays attached.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let ebpf = load::attach(options)?;
+        let mut ebpf = load::attach(options)?;
+        let (control, programs) = (Control::of(&mut ebpf)?, Programs::of(&ebpf));
         let stop = StopHandle(Arc::new(AtomicBool::new(false)));
         let (sender, batches) = mpsc::sync_channel(MAX_BATCHES);
         if options.drop_privileges {
             crate::privileges::drop_after_attach().map_err(Error::Thread)?;
         }
-        let drain = Drain::new(ebpf, sender, stop.clone(), Host::new(options.host_root.clone()))?;
+        let host = Host::new(options.host_root.clone());
+        let drain = Drain::new(ebpf, sender, stop.clone(), host, control.clone())?;
         let thread = thread::Builder::new()
             .name("pitot-capture".into())
             .spawn(move || drain.run())
             .map_err(Error::Thread)?;
-        Ok(Self { batches, stop, thread: Some(thread) })
+        Ok(Self { batches, stop, control, programs, thread: Some(thread) })
+    }
+
+    /// A handle that changes what is captured.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// What the kernel says of each program.
+    #[must_use]
+    pub fn programs(&self) -> Vec<ProgramStats> {
+        self.programs.stats()
     }
 
     /// A handle that stops it.

@@ -1,5 +1,6 @@
 //! Loading and attaching the kernel part.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
@@ -27,6 +28,9 @@ const CHUNKS_NEW: u32 = 32;
 
 /// First kernel known to show IPv6 SYN-ACKs as they leave: 5.10 and 6.1 do not, what lies between was not tried.
 const SYN_ACK_AT_EGRESS: (u32, u32) = (6, 12);
+
+/// First kernel that gives programs a typed pointer to the current task (`bpf_get_current_task_btf`).
+const TYPED_TASK: (u32, u32) = (5, 11);
 
 /// The programs, and where each is attached.
 const PROGRAMS: Attachments =
@@ -107,8 +111,10 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     let own = std::process::id();
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
     let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
+    let typed_task = u32::from(kernel_version() >= TYPED_TASK);
+    // Nobody outside knows the seed of this process's hash tables.
+    let hash_key = RandomState::new().hash_one(own);
     let wake_at = ring_bytes / 16;
-    let log_level = if log::log_enabled!(log::Level::Debug) { aya_log::Level::Debug as u8 } else { 0 };
     let mut loader = EbpfLoader::new();
     for (global, offset) in
         offsets.iter().chain(inventory.iter().flatten()).chain(unix.iter().flat_map(|unix| &unix.globals))
@@ -118,9 +124,11 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     loader
         .override_global("SELF_TGID", &own, true)
         .override_global("MAX_CHUNKS", &chunks, true)
+        .override_global("TYPED_TASK", &typed_task, true)
         .override_global("SYN_ACK_AT_INGRESS", &syn_ack_at_ingress, true)
         .override_global("WAKE_AT", &wake_at, true)
-        .override_global(aya_log::LEVEL, &log_level, true)
+        .override_global("RING_BYTES", &ring_bytes, true)
+        .override_global("HASH_KEY", &hash_key, true)
         .map_max_entries("RECORDS", ring_bytes)
         .load(OBJECT)
         .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop), unix })

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use aya::Ebpf;
-use aya::maps::{Array, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 use pitot_common::abi::Loss;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::programs::{self, ProgramStats};
+use crate::counters::Counters;
+use crate::programs::{ProgramStats, Programs};
 use crate::{Error, Options, load};
 
 /// How long to sleep between looks into the ring.
@@ -16,7 +17,11 @@ const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
 /// Programs that do nothing, on the hooks of the real ones: the floor of what capture can cost. Dropping it
 /// detaches them.
 #[derive(Debug)]
-pub struct Empty(Ebpf);
+pub struct Empty {
+    programs: Programs,
+    /// Keeps them attached.
+    _ebpf: Ebpf,
+}
 
 impl Empty {
     /// Attaches them.
@@ -24,21 +29,24 @@ impl Empty {
     /// # Errors
     /// See [`Error`].
     pub fn attach(options: &Options) -> Result<Self, Error> {
-        load::attach_empty(options).map(Self)
+        let ebpf = load::attach_empty(options)?;
+        Ok(Self { programs: Programs::of(&ebpf), _ebpf: ebpf })
     }
 
     /// Their figures.
     #[must_use]
     pub fn programs(&self) -> Vec<ProgramStats> {
-        programs::stats(&self.0)
+        self.programs.stats()
     }
 }
 
 /// The kernel part without an agent. Dropping it detaches it.
 pub struct KernelPart {
     ring: RingBuf<MapData>,
-    counters: Array<MapData, u64>,
-    ebpf: Ebpf,
+    counters: Counters,
+    programs: Programs,
+    /// Keeps it attached.
+    _ebpf: Ebpf,
 }
 
 /// Records and the bytes of them, header included, or packets and their payload.
@@ -58,8 +66,8 @@ impl KernelPart {
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let mut ebpf = load::attach(options)?;
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
-        let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
-        Ok(Self { ring, counters, ebpf })
+        let counters = Counters::of(&mut ebpf)?;
+        Ok(Self { ring, counters, programs: Programs::of(&ebpf), _ebpf: ebpf })
     }
 
     /// Drops the records that wait in the ring, then sleeps a moment; how many they were.
@@ -78,10 +86,9 @@ impl KernelPart {
     /// What was lost so far, by the name of the reason.
     #[must_use]
     pub fn lost(&self) -> BTreeMap<&'static str, Amount> {
-        let read = |slot| self.counters.get(&slot, 0).unwrap_or(0);
-        let amount = |reason: Loss| {
-            let slot = 2 * reason as u32;
-            Amount { records: read(slot), bytes: read(slot + 1) }
+        let amount = |reason| {
+            let (records, bytes) = self.counters.lost(reason);
+            Amount { records, bytes }
         };
         Loss::ALL
             .into_iter()
@@ -93,6 +100,6 @@ impl KernelPart {
     /// Figures of its programs.
     #[must_use]
     pub fn programs(&self) -> Vec<ProgramStats> {
-        programs::stats(&self.ebpf)
+        self.programs.stats()
     }
 }

@@ -5,25 +5,51 @@ use std::collections::HashSet;
 
 use pitot_common::user::{Endpoint, Segment, TcpFlags};
 
+use crate::Control;
+
 /// Own connections remembered. Beyond that all are forgotten: their peers' packets are then captured until
 /// the agent next sends on them.
 const MAX: usize = 4096;
 
-/// Knows the agent's own connections by what the kernel part says of their owner.
+/// Knows the agent's own connections by what the kernel part says of their owner, and has it leave their peers' sockets out too.
 #[derive(Debug)]
 pub(crate) struct OwnTraffic {
     pid: u32,
+    /// None in tests.
+    control: Option<Control>,
+    /// Sockets that have been left out.
+    refused: HashSet<u64>,
     /// From the agent's end to the other.
     connections: HashSet<(Endpoint, Endpoint)>,
 }
 
 impl OwnTraffic {
-    pub(crate) fn new(pid: u32) -> Self {
-        Self { pid, connections: HashSet::new() }
+    pub(crate) fn new(pid: u32, control: Option<Control>) -> Self {
+        Self { pid, control, refused: HashSet::new(), connections: HashSet::new() }
     }
 
     /// Whether the segment, of either direction, belongs to the agent itself.
     pub(crate) fn includes(&mut self, segment: &Segment) -> bool {
+        let own = self.knows(segment);
+        if own && segment.total > 0 {
+            self.refuse(segment.cookie);
+        }
+        own
+    }
+
+    /// Spares the kernel part the copying of what follows.
+    fn refuse(&mut self, cookie: u64) {
+        if self.refused.len() >= MAX {
+            self.refused.clear();
+        }
+        if let Some(control) = &self.control
+            && self.refused.insert(cookie)
+        {
+            control.refuse_own(&[cookie]);
+        }
+    }
+
+    fn knows(&mut self, segment: &Segment) -> bool {
         let (there, back) = ((segment.src, segment.dst), (segment.dst, segment.src));
         if segment.owner.is_some_and(|owner| owner.pid == self.pid) {
             if self.connections.len() >= MAX {
@@ -72,7 +98,7 @@ mod tests {
 
     #[test]
     fn both_directions_until_the_addresses_are_used_anew() {
-        let mut own = OwnTraffic::new(OWN);
+        let mut own = OwnTraffic::new(OWN, None);
         let mut check = |from, to, owner, flags, expected| {
             assert_eq!(own.includes(&segment(from, to, owner, flags)), expected, "{from} to {to} by {owner}");
         };

@@ -1,7 +1,8 @@
 //! What the kernel says of each program: its cost, and how often it was not run.
 
 use std::fs;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::sync::Arc;
 
 use aya::Ebpf;
 
@@ -22,18 +23,35 @@ pub struct ProgramStats {
     pub recursion_misses: u64,
 }
 
-/// Figures of every loaded program of `ebpf`, by name.
-pub(crate) fn stats(ebpf: &Ebpf) -> Vec<ProgramStats> {
-    let mut stats: Vec<_> = ebpf
-        .programs()
-        .filter_map(|(name, program)| {
-            let fd = program.fd().ok()?.as_fd().as_raw_fd();
-            let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            Some(parse(name, &text))
-        })
-        .collect();
-    stats.sort_by(|a, b| a.name.cmp(&b.name));
-    stats
+/// The loaded programs, held open so that their figures can be read from any thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs(Arc<[(String, OwnedFd)]>);
+
+impl Programs {
+    /// Every loaded program of `ebpf`, by name.
+    pub(crate) fn of(ebpf: &Ebpf) -> Self {
+        let mut programs: Vec<_> = ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                Some((name.to_owned(), program.fd().ok()?.as_fd().try_clone_to_owned().ok()?))
+            })
+            .collect();
+        programs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Self(programs.into())
+    }
+
+    /// Their figures now.
+    pub(crate) fn stats(&self) -> Vec<ProgramStats> {
+        let read = |fd: &OwnedFd| {
+            fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap_or_default()
+        };
+        self.0.iter().map(|(name, fd)| parse(name, &read(fd))).collect()
+    }
+
+    /// Runs left out so far, of all programs.
+    pub(crate) fn recursion_misses(&self) -> u64 {
+        self.stats().iter().map(|program| program.recursion_misses).sum()
+    }
 }
 
 fn parse(name: &str, fdinfo: &str) -> ProgramStats {

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use aya::Ebpf;
-use aya::maps::{Array, MapData, RingBuf};
-use aya_log::EbpfLogger;
-use log::{debug, warn};
+use aya::maps::{MapData, RingBuf};
+use log::debug;
 use pitot_common::abi::Loss;
 use pitot_common::user::decode::{KernelProcess, KernelSocket, Record, decode};
 use pitot_common::user::{CaptureEvent, Endpoint, Lost, ProcessId, Segment};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::host::Host;
 use crate::lanes::UnixWatch;
+use crate::overload::Watch;
 use crate::own::OwnTraffic;
+use crate::programs::Programs;
 use crate::unix::{Births, Fate, Unix};
-use crate::{Error, StopHandle, inventory, proc};
+use crate::{Control, Error, StopHandle, inventory, proc};
 
 /// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
 pub(crate) const MAX_BATCHES: usize = 64;
@@ -37,8 +39,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Owns the kernel part while capture runs.
 pub(crate) struct Drain {
     ring: RingBuf<MapData>,
-    counters: Array<MapData, u64>,
-    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    losses: Losses,
     sender: SyncSender<Vec<CaptureEvent>>,
     stop: StopHandle,
     events: Events,
@@ -47,8 +48,6 @@ pub(crate) struct Drain {
     unix: Option<UnixWatch>,
     /// The second in which it was last looked after.
     unix_looked: u64,
-    /// The tick after which the counters were last read: each look costs a system call a counter.
-    losses_read: u64,
     /// Keeps the programs attached.
     ebpf: Ebpf,
 }
@@ -59,26 +58,23 @@ impl Drain {
         sender: SyncSender<Vec<CaptureEvent>>,
         stop: StopHandle,
         host: Host,
+        control: Control,
     ) -> Result<Self, Error> {
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
-        let counters = Array::try_from(ebpf.take_map("COUNTERS").ok_or(Error::Missing("COUNTERS"))?)?;
+        let counters = Counters::of(&mut ebpf)?;
         let open = inventory::read(&mut ebpf);
         let unix = UnixWatch::take(&mut ebpf)?;
         // After the programs are attached, so that what is new is seen from its beginning.
         let births = Births::begin();
-        let logger = log::log_enabled!(log::Level::Debug).then(|| EbpfLogger::init(&mut ebpf));
-        let logger = logger.and_then(|result| result.map_err(|e| warn!("no kernel diagnostics: {e}")).ok());
         Ok(Self {
             ring,
-            counters,
-            logger,
+            losses: Losses { counters, programs: Programs::of(&ebpf), read_at: 0 },
             sender,
             stop,
-            events: Events::new(Clock::now(), host, births),
+            events: Events::new(Clock::now(), host, births, control),
             open,
             unix,
             unix_looked: 0,
-            losses_read: 0,
             ebpf,
         })
     }
@@ -97,15 +93,13 @@ impl Drain {
                 self.events.unix_ended(number, fate);
             }
             self.events.tick_until(self.events.clock.unix_now_ns());
-            if stopping || self.losses_read != self.events.last_tick {
-                self.losses_read = self.events.last_tick;
-                self.count_losses();
+            self.losses.each_second(&mut self.events);
+            if stopping {
+                self.losses.read(&mut self.events);
+                self.events.end_overload();
             }
             if self.send().is_err() {
                 return;
-            }
-            if let Some(logger) = &mut self.logger {
-                logger.flush();
             }
             if stopping {
                 debug!("capture ends; {} programs are detached", self.ebpf.programs().count());
@@ -124,6 +118,8 @@ impl Drain {
             drop(record);
             if self.events.is_full() {
                 self.sender.send(self.events.take()).map_err(drop)?;
+                // The ring may never be empty.
+                self.losses.each_second(&mut self.events);
             }
             if self.stop.is_stopped() && self.events.since_stop_exceeded() {
                 break;
@@ -155,15 +151,6 @@ impl Drain {
         if batch.is_empty() { Ok(()) } else { self.sender.send(batch).map_err(drop) }
     }
 
-    fn count_losses(&mut self) {
-        for reason in Loss::ALL {
-            let slot = 2 * reason as u32;
-            let read = |slot| self.counters.get(&slot, 0).unwrap_or(0);
-            let total = (read(slot), read(slot + 1));
-            self.events.lost_so_far(reason, total);
-        }
-    }
-
     fn sleep(&self, timeout: &Timespec) {
         let mut fds = [PollFd::new(&self.ring, PollFlags::IN)];
         // Interrupted or refused: the ring is looked at all the same.
@@ -171,10 +158,39 @@ impl Drain {
     }
 }
 
+/// What was lost, from where each is counted.
+struct Losses {
+    counters: Counters,
+    programs: Programs,
+    /// The tick after which it was last read: each look costs system calls.
+    read_at: u64,
+}
+
+impl Losses {
+    fn each_second(&mut self, events: &mut Events) {
+        if self.read_at != events.last_tick {
+            self.read_at = events.last_tick;
+            self.read(events);
+        }
+    }
+
+    fn read(&self, events: &mut Events) {
+        for reason in Loss::ALL {
+            let total = match reason {
+                Loss::Recursion => (self.programs.recursion_misses(), 0),
+                Loss::BadRecord => (events.refused, 0),
+                _ => self.counters.lost(reason),
+            };
+            events.lost_so_far(reason, total);
+        }
+    }
+}
+
 /// Records to events.
 struct Events {
     clock: Clock,
     own: OwnTraffic,
+    overload: Watch,
     host: Host,
     unix: Unix,
     /// Whether any of its records came since somebody last asked.
@@ -190,10 +206,11 @@ struct Events {
 }
 
 impl Events {
-    fn new(clock: Clock, host: Host, births: Births) -> Self {
+    fn new(clock: Clock, host: Host, births: Births, control: Control) -> Self {
         Self {
             clock,
-            own: OwnTraffic::new(std::process::id()),
+            own: OwnTraffic::new(std::process::id(), Some(control)),
+            overload: Watch::default(),
             host,
             unix: Unix::new(births),
             unix_seen: false,
@@ -230,6 +247,7 @@ impl Events {
             self.process(KernelProcess { id, comm: String::new(), args: Vec::new() });
         }
         self.tick_until(segment.time_ns);
+        self.batch.extend(self.overload.segment(&segment).map(CaptureEvent::Overload));
         self.batch_bytes += segment.payload.len();
         self.batch.push(CaptureEvent::Segment(segment));
     }
@@ -284,7 +302,6 @@ impl Events {
 
     /// `total` packets and bytes were lost since the start.
     fn lost_so_far(&mut self, reason: Loss, total: (u64, u64)) {
-        let total = if reason == Loss::BadRecord { (self.refused, 0) } else { total };
         let before = &mut self.lost[reason as usize - 1];
         let (records, bytes) = (total.0.saturating_sub(before.0), total.1.saturating_sub(before.1));
         if records > 0 {
@@ -292,6 +309,15 @@ impl Events {
             let time_ns = self.clock.unix_now_ns();
             self.batch.push(CaptureEvent::Lost(Lost { time_ns, reason, records, bytes }));
         }
+        if reason == Loss::Overload {
+            let event = self.overload.counted(self.clock.unix_now_ns(), total.1);
+            self.batch.extend(event.map(CaptureEvent::Overload));
+        }
+    }
+
+    fn end_overload(&mut self) {
+        let event = self.overload.end(self.clock.unix_now_ns());
+        self.batch.extend(event.map(CaptureEvent::Overload));
     }
 
     fn is_full(&self) -> bool {

@@ -1,0 +1,129 @@
+//! The local socket of a packet, and what is kept with it from packet to packet.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{BPF_SK_STORAGE_GET_F_CREATE, bpf_sock};
+use aya_ebpf::btf_maps::SkStorage;
+use aya_ebpf::helpers::generated::bpf_sk_storage_get;
+use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skb_cgroup_id};
+use aya_ebpf::macros::btf_map;
+use aya_ebpf::programs::SkBuffContext;
+
+use crate::globals::{OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET};
+use crate::owner::kernel;
+use crate::packet::Packet;
+use crate::verdict::{self, Verdict};
+
+/// `TCP_LISTEN`
+const LISTEN: u32 = 10;
+
+/// What is known of each socket, for as long as it lives.
+#[btf_map]
+static SOCKETS: SkStorage<Kept> = SkStorage::new();
+
+/// Kept with a socket; zero when it is new. Two programs can write at once: they write the same.
+#[repr(C)]
+pub(crate) struct Kept {
+    cookie: u64,
+    cgroup: u64,
+    netns: u32,
+    /// The owner that was last reported.
+    pub(crate) reported_pid: u32,
+    pub(crate) reported_start_ns: u64,
+    /// See [`crate::verdict`]: the verdict, and the generation it is of.
+    pub(crate) verdict: u32,
+    /// Not 0: the agent's own.
+    pub(crate) own: u32,
+    pub(crate) judged_at: u64,
+    /// The last epoch (see [`pitot_common::overload`]) in which it was left out.
+    pub(crate) left_out_in: u32,
+    padding: u32,
+}
+
+/// A local socket.
+#[derive(Clone, Copy)]
+pub(crate) struct Socket {
+    pub(crate) cookie: u64,
+    /// cgroup v2 id.
+    pub(crate) cgroup: u64,
+    /// Inode number of its network namespace; 0 where it could not be read.
+    pub(crate) netns: u32,
+}
+
+/// The packet's local socket as a packet program has it.
+pub(crate) struct Local {
+    pub(crate) sk: *mut bpf_sock,
+    pub(crate) socket: Socket,
+    /// None if there is no memory for it.
+    pub(crate) kept: Option<&'static mut Kept>,
+}
+
+impl Local {
+    /// None if the packet has no socket.
+    #[inline(always)]
+    pub(crate) fn of(ctx: &SkBuffContext) -> Option<Self> {
+        // SAFETY: reading this field of the context is checked and rewritten by the verifier.
+        let sk = unsafe { (*ctx.skb.skb).__bindgen_anon_2.sk };
+        if sk.is_null() {
+            return None;
+        }
+        let mut kept = kept(sk);
+        let socket = Socket::look_up(ctx, kept.as_deref_mut());
+        // A listening socket stands for many connections: nothing is remembered of them.
+        let kept = if listens(sk) { None } else { kept };
+        Some(Self { sk, socket, kept })
+    }
+
+    #[inline(always)]
+    pub(crate) fn verdict(&mut self, ctx: &SkBuffContext, packet: &Packet) -> Verdict {
+        match &self.kept {
+            Some(kept) if kept.own != 0 => Verdict::OWN,
+            _ => verdict::of(ctx, packet, &self.socket, self.kept.as_deref_mut()),
+        }
+    }
+
+    /// Remembers that it is the agent's.
+    #[inline(always)]
+    pub(crate) fn is_own(&mut self) -> Verdict {
+        if let Some(kept) = &mut self.kept {
+            kept.own = 1;
+        }
+        Verdict::OWN
+    }
+}
+
+/// Whether the socket listens.
+#[inline(always)]
+fn listens(sk: *mut bpf_sock) -> bool {
+    // SAFETY: `sk` is the context's; reading this field of it is checked and rewritten by the verifier.
+    unsafe { core::ptr::addr_of!((*sk).state).read_volatile() == LISTEN }
+}
+
+#[inline(always)]
+fn kept(sk: *mut bpf_sock) -> Option<&'static mut Kept> {
+    let map = core::ptr::from_ref(&SOCKETS).cast_mut().cast();
+    let create = u64::from(BPF_SK_STORAGE_GET_F_CREATE);
+    // SAFETY: `sk` is the context's; the helper gives a value of the map's type that lives as long as the program runs.
+    unsafe { bpf_sk_storage_get(map, sk.cast(), core::ptr::null_mut(), create).cast::<Kept>().as_mut() }
+}
+
+impl Socket {
+    #[inline(always)]
+    fn look_up(ctx: &SkBuffContext, kept: Option<&mut Kept>) -> Self {
+        let Some(kept) = kept else { return Self::read(ctx) };
+        if kept.cookie == 0 {
+            let read = Self::read(ctx);
+            (kept.cookie, kept.cgroup, kept.netns) = (read.cookie, read.cgroup, read.netns);
+        }
+        Self { cookie: kept.cookie, cgroup: kept.cgroup, netns: kept.netns }
+    }
+
+    #[inline(always)]
+    fn read(ctx: &SkBuffContext) -> Self {
+        // SAFETY: both helpers take the program's context.
+        let (cookie, cgroup) =
+            unsafe { (bpf_get_socket_cookie(ctx.as_ptr()), bpf_skb_cgroup_id(ctx.skb.skb)) };
+        let sk = kernel::<u64>(ctx.as_ptr() as u64, OFF_SKB_SK.load()).unwrap_or(0);
+        let net = kernel::<u64>(sk, OFF_SOCK_NET.load()).unwrap_or(0);
+        Self { cookie, cgroup, netns: kernel(net, OFF_NET_INUM.load()).unwrap_or(0) }
+    }
+}
