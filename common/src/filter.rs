@@ -201,11 +201,11 @@ fn one(rule: &Rule, holds: u32, loopback: u32) -> u32 {
     let by_process = rule.names & names::PROCESS != 0;
     if rule.names & names::EXCLUDE == 0 {
         let process = if by_process { said::BY_PROCESS } else { 0 };
-        return said::INCLUDES | process | (holds & holds::POSSIBLY) * said::INCLUDED;
+        return said::INCLUDES | process | ((holds & holds::POSSIBLY) * said::INCLUDED);
     }
     let excluded = holds / holds::CERTAINLY;
     let there = if by_process { 0 } else { said::EXCLUDED_THERE };
-    excluded * (said::EXCLUDED | loopback * there)
+    excluded * (said::EXCLUDED | (loopback * there))
 }
 
 /// Whether one of the ends has the port and address.

@@ -18,7 +18,7 @@ use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, SocketRecor
 
 use crate::emit::{Facts, Part, process, wakeup};
 use crate::globals::{OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
-use crate::maps::{RECORDS, count};
+use crate::maps::{OWN, RECORDS, VERDICTS, count, count_number};
 use crate::owner::{NOBODY, Owner, kernel, owner_of};
 use crate::packet::{FIN, Packet, RST, SYN};
 use crate::skb::{self, Buffer, Fragment};
@@ -207,7 +207,7 @@ fn first_in_queue(skb: u64) -> Option<Receiver> {
 fn receiver_of(sender: u64) -> Option<Receiver> {
     let mut sk = kernel::<u64>(sender, OFF_UNIX_PEER.load())?;
     if sk == 0 {
-        let known = UNIX_PEERS.get_ptr(&sender)?;
+        let known = UNIX_PEERS.get_ptr(sender)?;
         // SAFETY: points to a map value of 8 bytes.
         sk = unsafe { known.read_volatile() };
         // As long as it is open it keeps its peer, so that nothing else can have taken its place.
@@ -250,14 +250,30 @@ fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
     if buffer.len > done {
         let position = stream.position;
         stream.position = position + u64::from(buffer.len - done);
-        let flags = if position == 0 { SYN } else { 0 };
-        let packet = packet(stream, receiver.inode, position, buffer.len - done, flags);
-        let socket = Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32 };
-        let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
-        skb::payload(&facts, &buffer, done);
+        emit(stream, receiver, position, done, &buffer, time_ns);
     }
     stream.buffer = if consumed { 0 } else { skb };
     stream.done = if consumed { 0 } else { buffer.len };
+}
+
+/// Emits what lies behind `done` in a buffer, unless the connection was refused.
+#[inline(always)]
+fn emit(stream: &Stream, receiver: Receiver, position: u64, done: u32, buffer: &Buffer, time_ns: u64) {
+    let cookie = UNIX_COOKIE | receiver.inode;
+    let total = buffer.len - done;
+    if let Some(verdict) = VERDICTS.get_ptr(cookie) {
+        // SAFETY: points to a map value of 4 bytes.
+        let reason = unsafe { verdict.read_volatile() };
+        if reason != OWN {
+            count_number(reason, total);
+        }
+        return;
+    }
+    let flags = if position == 0 { SYN } else { 0 };
+    let packet = packet(stream, receiver.inode, position, total, flags);
+    let socket = Socket { cookie, cgroup: 0, netns: stream.netns as u32 };
+    let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
+    skb::payload(&facts, buffer, done);
 }
 
 #[inline(always)]
@@ -281,7 +297,7 @@ fn packet(stream: &Stream, receiver: u64, position: u64, total: u32, flags: u8) 
 /// What is known of the stream to `receiver`; both ends are announced when that is nothing.
 #[inline(always)]
 fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> Option<*mut Stream> {
-    if let Some(known) = UNIX_STREAMS.get_ptr_mut(&receiver) {
+    if let Some(known) = UNIX_STREAMS.get_ptr_mut(receiver) {
         return Some(known);
     }
     let owner = current();
@@ -292,7 +308,7 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
     if !own {
         process(owner, time_ns);
         announce(receiver, from.inode, owner, netns, time_ns);
-        if UNIX_STREAMS.get_ptr(&from).is_none() && from.inode != 0 {
+        if UNIX_STREAMS.get_ptr(from).is_none() && from.inode != 0 {
             announce(from, receiver.inode, other, netns, time_ns);
         }
     }
@@ -304,12 +320,12 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
         sender: from.inode,
         netns: u64::from(netns),
     };
-    if UNIX_STREAMS.insert(&receiver, &new, 0).is_err() {
+    if UNIX_STREAMS.insert(receiver, new, 0).is_err() {
         count(Loss::MapFull, len);
         return None;
     }
-    let _ = UNIX_PEERS.insert(&sender, &receiver.sk, 0);
-    UNIX_STREAMS.get_ptr_mut(&receiver)
+    let _ = UNIX_PEERS.insert(sender, receiver.sk, 0);
+    UNIX_STREAMS.get_ptr_mut(receiver)
 }
 
 /// Whose process the sender is: what the buffer says, else who connected (or listened) at the other end. A socket that was
@@ -391,7 +407,7 @@ fn end(sk: u64) -> Option<()> {
         return None;
     }
     let receiver = Receiver { sk, inode: inode(sk) };
-    let stream = UNIX_STREAMS.get_ptr_mut(&receiver)?;
+    let stream = UNIX_STREAMS.get_ptr_mut(receiver)?;
     // SAFETY: points to a map value.
     let stream = unsafe { &*stream };
     let peer = kernel::<u64>(sk, OFF_UNIX_PEER.load())?;
@@ -410,8 +426,8 @@ fn end(sk: u64) -> Option<()> {
         }
     }
     if closed {
-        let _ = UNIX_STREAMS.remove(&back);
+        let _ = UNIX_STREAMS.remove(back);
     }
-    let _ = UNIX_STREAMS.remove(&receiver);
+    let _ = UNIX_STREAMS.remove(receiver);
     Some(())
 }

@@ -73,7 +73,7 @@ fn generation() -> u64 {
 
 #[inline(always)]
 fn judge(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, generation: u64) -> Verdict {
-    if let Some(said) = VERDICTS.get_ptr(&socket.cookie) {
+    if let Some(said) = VERDICTS.get_ptr(socket.cookie) {
         // SAFETY: points to a map value of 4 bytes.
         return Verdict(unsafe { said.read_volatile() });
     }
