@@ -34,6 +34,9 @@ pub enum Error {
         "this kernel's type information has no {0}: pitot does not guess offsets, please report the kernel version"
     )]
     BtfMember(&'static str),
+    /// The kernel's verifier would walk a program for minutes and refuse it in the end.
+    #[error("the lane of Unix sockets needs Linux {}.{} or newer", .0.0, .0.1)]
+    TooOld((u32, u32)),
     /// No cgroup v2 hierarchy is mounted.
     #[error(
         "no cgroup v2 hierarchy in /proc/self/mountinfo: mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`)"

@@ -43,6 +43,10 @@ const MEMBERS: [(&str, &[&str]); 26] = [
     ("OFF_TASK_PID_LINKS", &["task_struct.pid_links"]),
 ];
 
+/// The first kernel whose verifier is known to take the programs: 5.10 refuses them after a million instructions, what lies
+/// between was not tried.
+const UNIX_SINCE: (u32, u32) = (6, 12);
+
 /// What the lane of Unix sockets needs to know of this kernel.
 #[derive(Debug)]
 pub(crate) struct UnixOffsets {
@@ -54,8 +58,11 @@ pub(crate) struct UnixOffsets {
 
 impl UnixOffsets {
     /// # Errors
-    /// [`Error::BtfMember`], of the first member that this kernel does not have.
+    /// [`Error::TooOld`], or [`Error::BtfMember`] of the first member that this kernel does not have.
     pub(crate) fn find(btf: &Btf<'_>) -> Result<Self, Error> {
+        if kernel_version() < UNIX_SINCE {
+            return Err(Error::TooOld(UNIX_SINCE));
+        }
         let find = |&(global, members): &(&'static str, &[&'static str])| {
             let missing = Error::BtfMember(members.first().copied().unwrap_or_default());
             Ok((global, btf.first_offset(members).ok_or(missing)?))

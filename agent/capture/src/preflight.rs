@@ -86,7 +86,7 @@ fn unix_lane(path: &Path) -> Outcome {
     let offsets = btf::read(path).and_then(|bytes| UnixOffsets::find(&Btf::of(path, &bytes)?));
     match offsets {
         Ok(_) => Ok("socket buffers, by raw tracepoints".into()),
-        Err(error) => Err((error.to_string(), "switch it off: capture.unix: false".into())),
+        Err(error) => Err((error.to_string(), "use a newer kernel, or set capture.unix: false".into())),
     }
 }
 
