@@ -70,11 +70,6 @@ impl Costs {
         complaints
     }
 
-    /// Rows of a table: guest, program, and the three figures.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (&str, &Program)> {
-        self.0.iter().flat_map(|(guest, m)| m.programs.iter().map(move |program| (guest.as_str(), program)))
-    }
-
     /// One line a program, so that a difference reads.
     fn to_json(&self) -> String {
         let guests = self.0.iter().map(|(guest, measured)| {
