@@ -73,12 +73,14 @@ pub(crate) fn without_payload(ctx: &SkBuffContext, facts: &Facts<'_>, reason: u3
 /// Emits the process unless this socket's last record was of the same one.
 #[inline(always)]
 fn announce(owner: Owner, time_ns: u64, kept: Option<&mut Kept>) {
-    let Some(kept) = kept else { return process(owner, time_ns) };
-    if owner.pid == 0 || (kept.reported_pid == owner.pid && kept.reported_start_ns == owner.start_ns) {
+    let Some(kept) = kept else {
+        process(owner, time_ns);
         return;
+    };
+    let same = kept.reported_pid == owner.pid && kept.reported_start_ns == owner.start_ns;
+    if owner.pid != 0 && !same && process(owner, time_ns) {
+        (kept.reported_pid, kept.reported_start_ns) = (owner.pid, owner.start_ns);
     }
-    process(owner, time_ns);
-    (kept.reported_pid, kept.reported_start_ns) = (owner.pid, owner.start_ns);
 }
 
 /// Full records of constant size first and one tail after the loop: choosing the size inside the loop multiplies what
@@ -124,7 +126,8 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
 #[inline(always)]
 fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part, flags: u64) -> bool {
     let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
-        count(Loss::RingFull, facts.packet.total - part.offset);
+        // What is short is counted where that was decided.
+        count(Loss::RingFull, facts.packet.total - part.offset - part.short);
         return false;
     };
     let record_ptr = record.as_mut_ptr();
@@ -190,18 +193,18 @@ pub(crate) fn write_header(header: *mut Header, facts: &Facts<'_>, part: Part) {
     }
 }
 
-/// Emits the process at first sight. A lost record is tried again with the next packet.
+/// Emits the process at first sight; false if its record was lost: then with its next packet.
 #[inline(always)]
-pub(crate) fn process(owner: Owner, time_ns: u64) {
+pub(crate) fn process(owner: Owner, time_ns: u64) -> bool {
     if owner.pid == 0 {
-        return;
+        return true;
     }
     let key = ProcessKey { start_ns: owner.start_ns, pid: u64::from(owner.pid) };
     if PROCESSES.get_ptr(&key).is_some() {
-        return;
+        return true;
     }
     let Some(mut record) = RECORDS.reserve::<ProcessRecord>(0) else {
-        return;
+        return false;
     };
     let record_ptr = record.as_mut_ptr();
     // SAFETY: points into the reservation. Only the fields a process record means are written.
@@ -220,6 +223,7 @@ pub(crate) fn process(owner: Owner, time_ns: u64) {
     }
     record.submit(u64::from(BPF_RB_FORCE_WAKEUP));
     let _ = PROCESSES.insert(&key, 1, 0);
+    true
 }
 
 /// Copies the arguments of `task`, which is the current one, and gives their length. They can be paged out; then there are none.

@@ -112,7 +112,11 @@ impl Socket {
         let Some(kept) = kept else { return Self::read(ctx) };
         if kept.cookie == 0 {
             let read = Self::read(ctx);
-            (kept.cookie, kept.cgroup, kept.netns) = (read.cookie, read.cgroup, read.netns);
+            (kept.cgroup, kept.netns) = (read.cgroup, read.netns);
+            // Last: whoever sees it on another CPU finds the others too.
+            // SAFETY: a field of what is kept.
+            unsafe { core::ptr::addr_of_mut!(kept.cookie).write_volatile(read.cookie) }
+            return read;
         }
         Self { cookie: kept.cookie, cgroup: kept.cgroup, netns: kept.netns }
     }
