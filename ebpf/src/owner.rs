@@ -47,7 +47,7 @@ pub(crate) fn kernel<T>(base: u64, offset: u32) -> Option<T> {
 
 /// Reads a `T` at `offset` of what a typed pointer points to.
 #[inline(always)]
-fn typed<T>(base: u64, offset: u32) -> T {
+pub(crate) fn typed<T>(base: u64, offset: u32) -> T {
     // SAFETY: the verifier knows the type and refuses what is not in it; a bad address reads as 0.
     unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
 }

@@ -5,7 +5,7 @@
 //! kernel's own mapping of memory is one constant away, which user space finds at start ([`PAGES`]); where it can't,
 //! fragments are declared as not captured.
 
-use core::ptr::addr_of_mut;
+use core::ptr::{addr_of_mut, write_volatile};
 
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
@@ -16,7 +16,7 @@ use pitot_common::abi::{LARGE, Loss, MEDIUM, SMALL, SegmentRecord};
 
 use crate::emit::{Facts, Part, bounded, wakeup, write_header};
 use crate::maps::{RECORDS, count};
-use crate::owner::kernel;
+use crate::owner::{kernel, typed};
 
 /// `sk_buff.len`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
@@ -69,10 +69,21 @@ pub(crate) struct Buffer {
     shared: u64,
 }
 
-/// A run of payload at an address; 0 where that can't be told.
-struct Run {
+/// How far a buffer has been walked. It lies in a map: the verifier does not follow what is in there, so that every piece looks the
+/// same to it, and it walks one only.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor {
+    /// Where the bytes lie that come next; 0 where that can't be told,
     at: u64,
-    len: u32,
+    /// and how many of them.
+    left: u32,
+    /// The fragment after that.
+    fragment: u32,
+    /// Bytes emitted.
+    offset: u32,
+    /// Bytes still to be left out.
+    skip: u32,
 }
 
 /// A fragment as it stands.
@@ -84,13 +95,14 @@ pub(crate) struct Fragment {
 
 impl Buffer {
     #[inline(always)]
-    pub(crate) fn open(skb: u64) -> Option<Self> {
-        let len = kernel::<u32>(skb, OFF_SKB_LEN.load())?;
-        let beyond = kernel::<u32>(skb, OFF_SKB_DATA_LEN.load())?;
-        let head = kernel::<u64>(skb, OFF_SKB_HEAD.load())?;
-        let end = kernel::<u32>(skb, OFF_SKB_END.load())?;
-        let data = kernel(skb, OFF_SKB_DATA.load())?;
-        Some(Self { len, linear: len - beyond, data, shared: head + u64::from(end) })
+    /// `skb` is a pointer that the verifier knows for one.
+    pub(crate) fn open(skb: u64) -> Self {
+        let len = typed::<u32>(skb, OFF_SKB_LEN.load());
+        let beyond = typed::<u32>(skb, OFF_SKB_DATA_LEN.load());
+        let head = typed::<u64>(skb, OFF_SKB_HEAD.load());
+        let end = typed::<u32>(skb, OFF_SKB_END.load());
+        let data = typed(skb, OFF_SKB_DATA.load());
+        Self { len, linear: len - beyond, data, shared: head + u64::from(end) }
     }
 
     /// Fragment `i`, if there are as many.
@@ -106,12 +118,6 @@ impl Buffer {
             len: kernel(at, OFF_FRAG_LEN.load())?,
         })
     }
-
-    #[inline(always)]
-    fn run(&self, i: u32) -> Option<Run> {
-        let fragment = self.fragment(i)?;
-        Some(Run { at: address(&fragment), len: fragment.len })
-    }
 }
 
 /// Where a fragment lies in the kernel's mapping; 0 where that is not known.
@@ -125,44 +131,72 @@ fn address(fragment: &Fragment) -> u64 {
     (fragment.page << (value(1) & 63)).wrapping_add(value(2)).wrapping_add(u64::from(fragment.offset))
 }
 
-/// Emits the payload of `buffer` from `done` on; `facts` speaks of that part. False, and the rest counted, if the ring had no room.
+/// Emits the payload of `buffer` from `done` on, which is what `facts` speaks of. What the ring has no room for is counted.
+///
+/// # Safety
+/// `cursor` points into a map's value that nobody else uses.
 #[inline(always)]
-pub(crate) fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32) -> bool {
-    let total = facts.packet.total;
-    let mut run = Run { at: buffer.data, len: buffer.linear };
-    let mut fragment = 0;
-    let mut skip = done;
-    let mut offset = 0;
+pub(crate) unsafe fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32, cursor: *mut Cursor) {
+    // SAFETY: the caller's.
+    unsafe {
+        write_volatile(addr_of_mut!((*cursor).at), buffer.data);
+        write_volatile(addr_of_mut!((*cursor).left), buffer.linear);
+        write_volatile(addr_of_mut!((*cursor).fragment), 0);
+        write_volatile(addr_of_mut!((*cursor).offset), 0);
+        write_volatile(addr_of_mut!((*cursor).skip), done);
+    }
     for _ in 0..MAX_PIECES.load() {
-        if run.len == 0 {
-            let Some(found) = buffer.run(fragment) else { break };
-            run = found;
-            fragment += 1;
+        // SAFETY: as above.
+        if !unsafe { step(facts, buffer, cursor) } {
+            return;
         }
-        let skipped = skip.min(run.len);
-        skip -= skipped;
-        run = advanced(run, skipped);
-        let len = run.len.min(LARGE as u32).min(total - offset);
-        if len == 0 {
-            continue;
-        }
-        if !piece(facts, run.at, Part { offset, len, short: 0, reason: 0 }) {
-            count(Loss::RingFull, total - offset);
-            return false;
-        }
-        run = advanced(run, len);
-        offset += len;
     }
-    if offset < total {
-        count(Loss::PacketTooLarge, total - offset);
-        return missing(facts, offset, total - offset, Loss::PacketTooLarge);
+    // SAFETY: as above.
+    let offset = unsafe { addr_of_mut!((*cursor).offset).read_volatile() };
+    if offset < facts.packet.total {
+        let rest = facts.packet.total - offset;
+        count(Loss::PacketTooLarge, rest);
+        missing(facts, offset, rest, Loss::PacketTooLarge);
     }
-    true
 }
 
+/// Emits the next piece; false when there is none, or no room for it.
+///
+/// # Safety
+/// As for [`payload`].
 #[inline(always)]
-fn advanced(run: Run, by: u32) -> Run {
-    Run { at: if run.at == 0 { 0 } else { run.at + u64::from(by) }, len: run.len - by }
+unsafe fn step(facts: &Facts<'_>, buffer: &Buffer, cursor: *mut Cursor) -> bool {
+    // SAFETY: the caller's.
+    let Cursor { mut at, mut left, fragment, offset, skip } = unsafe { cursor.read_volatile() };
+    if offset >= facts.packet.total {
+        return false;
+    }
+    if left == 0 {
+        let Some(found) = buffer.fragment(fragment) else { return false };
+        (at, left) = (address(&found), found.len);
+        // SAFETY: as above.
+        unsafe { write_volatile(addr_of_mut!((*cursor).fragment), fragment + 1) };
+    }
+    let skipped = skip.min(left);
+    let len = (left - skipped).min(LARGE as u32).min(facts.packet.total - offset);
+    if at != 0 {
+        at += u64::from(skipped);
+    }
+    if len > 0 && !piece(facts, at, Part { offset, len, short: 0, reason: 0 }) {
+        count(Loss::RingFull, facts.packet.total - offset);
+        return false;
+    }
+    if at != 0 {
+        at += u64::from(len);
+    }
+    // SAFETY: as above.
+    unsafe {
+        write_volatile(addr_of_mut!((*cursor).at), at);
+        write_volatile(addr_of_mut!((*cursor).left), left - skipped - len);
+        write_volatile(addr_of_mut!((*cursor).offset), offset + len);
+        write_volatile(addr_of_mut!((*cursor).skip), skip - skipped);
+    }
+    true
 }
 
 /// Emits one piece of at most [`LARGE`] bytes.

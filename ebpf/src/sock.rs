@@ -10,10 +10,10 @@ use crate::owner::kernel;
 
 /// `sock.__sk_common.skc_family`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
-static OFF_SOCK_FAMILY: Global<u32> = Global::new(0);
+pub(crate) static OFF_SOCK_FAMILY: Global<u32> = Global::new(0);
 /// `sock.sk_type`
 #[unsafe(no_mangle)]
-static OFF_SOCK_TYPE: Global<u32> = Global::new(0);
+pub(crate) static OFF_SOCK_TYPE: Global<u32> = Global::new(0);
 /// `sock.sk_socket`
 #[unsafe(no_mangle)]
 static OFF_SOCK_SOCKET: Global<u32> = Global::new(0);
@@ -39,7 +39,7 @@ static OFF_ADDRESS_NAME: Global<u32> = Global::new(0);
 pub(crate) const AF_UNIX: u16 = 1;
 pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
-const SOCK_STREAM: u16 = 1;
+pub(crate) const SOCK_STREAM: u16 = 1;
 
 /// Its address family; 0 where that can't be read.
 #[inline(always)]

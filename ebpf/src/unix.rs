@@ -6,23 +6,27 @@
 //! once, and when it is only peeked at), and when it has been read whole (`consume_skb`). The first that comes captures it all.
 
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 use core::ptr::{addr_of_mut, write_volatile};
 
 use aya_ebpf::Global;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_ktime_get_ns};
-use aya_ebpf::macros::{map, raw_tracepoint};
+use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap};
-use aya_ebpf::programs::RawTracePointContext;
+use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, SocketRecord};
 
 use crate::emit::{Facts, Part, process, wakeup};
 use crate::globals::{OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
 use crate::maps::{OWN, RECORDS, VERDICTS, count, count_number};
-use crate::owner::{NOBODY, Owner, kernel, owner_of};
+use crate::owner::{NOBODY, Owner, kernel, owner_of, typed};
 use crate::packet::{FIN, Packet, RST, SYN};
-use crate::skb::{self, Buffer, Fragment};
-use crate::sock::{AF_UNIX, OFF_UNIX_PEER, family, inode, is_stream, name, netns};
+use crate::skb::{self, Buffer, Cursor, Fragment};
+use crate::sock::{
+    AF_UNIX, OFF_SOCK_FAMILY, OFF_SOCK_TYPE, OFF_UNIX_PEER, SOCK_STREAM, family, inode, is_stream, name,
+    netns,
+};
 use crate::socket::Socket;
 
 /// `sk_buff.prev`, bytes. This and the other offsets are those of the running kernel (BTF).
@@ -81,6 +85,7 @@ struct Stream {
     /// Inode of the sender.
     sender: u64,
     netns: u64,
+    cursor: Cursor,
 }
 
 /// Every socket that was seen to receive, until it has ended: user space removes those that are closed.
@@ -96,8 +101,8 @@ static UNIX_PEERS: LruHashMap<u64, u64> = LruHashMap::with_max_entries(32 * 1024
 static CALIBRATION: Array<u64> = Array::with_max_entries(5, 0);
 
 /// `TP_PROTO(const struct sk_buff *skb, int len)`: bytes are about to be copied to a reader.
-#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
-pub fn pitot_unix_read(ctx: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "skb_copy_datagram_iovec")]
+pub fn pitot_unix_read(ctx: BtfTracePointContext) -> i32 {
     let skb = ctx.arg::<u64>(0);
     if let Some(sender) = sender_of(skb)
         && let Some(receiver) = first_in_queue(skb)
@@ -108,8 +113,8 @@ pub fn pitot_unix_read(ctx: RawTracePointContext) -> i32 {
 }
 
 /// `TP_PROTO(struct sk_buff *skb, void *location)`: nobody needs it any more.
-#[raw_tracepoint(tracepoint = "consume_skb")]
-pub fn pitot_unix_consumed(ctx: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "consume_skb")]
+pub fn pitot_unix_consumed(ctx: BtfTracePointContext) -> i32 {
     let skb = ctx.arg::<u64>(0);
     if let Some(sender) = sender_of(skb) {
         match receiver_of(sender) {
@@ -121,18 +126,18 @@ pub fn pitot_unix_consumed(ctx: RawTracePointContext) -> i32 {
 }
 
 /// `TP_PROTO(struct sock *sk, int ret, int flags)`: a reader's call returns.
-#[raw_tracepoint(tracepoint = "sock_recv_length")]
-pub fn pitot_unix_received(ctx: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "sock_recv_length")]
+pub fn pitot_unix_received(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg::<u64>(0);
-    if is_unix_stream(sk) {
+    if is_typed_unix_stream(sk) {
         let _ = end(sk);
     }
     0
 }
 
 /// Run by user space, never attached: notes where a buffer of the agent's own lies.
-#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
-pub fn pitot_calibrate(ctx: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "skb_copy_datagram_iovec")]
+pub fn pitot_calibrate(ctx: BtfTracePointContext) -> i32 {
     let skb = ctx.arg::<u64>(0);
     // A peek goes on to the buffers behind, even if all it wants is one byte.
     if sender_of(skb).is_some() && first_in_queue(skb).is_some() && is_own(current()) {
@@ -166,7 +171,7 @@ pub extern "C" fn pitot_unix_state(ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn note_fragment(skb: u64) -> Option<()> {
-    let buffer = Buffer::open(skb)?;
+    let buffer = Buffer::open(skb);
     let fragment = buffer.fragment(0)?;
     let Fragment { page, offset, len } = fragment;
     let values = [buffer.data, u64::from(buffer.linear), page, u64::from(offset), u64::from(len)];
@@ -181,8 +186,16 @@ fn note_fragment(skb: u64) -> Option<()> {
 /// The socket that sent this buffer, if it is a Unix stream socket.
 #[inline(always)]
 fn sender_of(skb: u64) -> Option<u64> {
-    let sk = kernel::<u64>(skb, OFF_SKB_SK.load())?;
-    (sk != 0 && is_unix_stream(sk)).then_some(sk)
+    let sk = typed::<u64>(skb, OFF_SKB_SK.load());
+    (sk != 0 && is_typed_unix_stream(sk)).then_some(sk)
+}
+
+/// The same as [`is_unix_stream`] of a socket that the verifier knows for one: the refusal of everything else must cost next to
+/// nothing.
+#[inline(always)]
+fn is_typed_unix_stream(sk: u64) -> bool {
+    typed::<u16>(sk, OFF_SOCK_FAMILY.load()) == AF_UNIX
+        && typed::<u16>(sk, OFF_SOCK_TYPE.load()) == SOCK_STREAM
 }
 
 #[inline(always)]
@@ -233,7 +246,7 @@ fn is_own(owner: Owner) -> bool {
 /// Captures what was not yet captured of a buffer.
 #[inline(always)]
 fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
-    let Some(buffer) = Buffer::open(skb) else { return };
+    let buffer = Buffer::open(skb);
     if buffer.len == 0 {
         // What a connecting socket puts into the listener's queue.
         return;
@@ -258,7 +271,7 @@ fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
 
 /// Emits what lies behind `done` in a buffer, unless the connection was refused.
 #[inline(always)]
-fn emit(stream: &Stream, receiver: Receiver, position: u64, done: u32, buffer: &Buffer, time_ns: u64) {
+fn emit(stream: &mut Stream, receiver: Receiver, position: u64, done: u32, buffer: &Buffer, time_ns: u64) {
     let cookie = UNIX_COOKIE | receiver.inode;
     let total = buffer.len - done;
     if let Some(verdict) = VERDICTS.get_ptr(cookie) {
@@ -273,7 +286,8 @@ fn emit(stream: &Stream, receiver: Receiver, position: u64, done: u32, buffer: &
     let packet = packet(stream, receiver.inode, position, total, flags);
     let socket = Socket { cookie, cgroup: 0, netns: stream.netns as u32 };
     let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
-    skb::payload(&facts, buffer, done);
+    // SAFETY: the cursor is this stream's, and so is the turn.
+    unsafe { skb::payload(&facts, buffer, done, &raw mut stream.cursor) }
 }
 
 #[inline(always)]
@@ -312,13 +326,21 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
             announce(from, receiver.inode, other, netns, time_ns);
         }
     }
-    let new = Stream {
-        position: 0,
-        buffer: 0,
-        done: 0,
-        own: u32::from(own),
-        sender: from.inode,
-        netns: u64::from(netns),
+    let mut new = MaybeUninit::<Stream>::uninit();
+    let at = new.as_mut_ptr();
+    // Word by word and volatile, so that no call to memset is made.
+    // SAFETY: writes every field.
+    let new = unsafe {
+        write_volatile(addr_of_mut!((*at).position), 0);
+        write_volatile(addr_of_mut!((*at).buffer), 0);
+        write_volatile(addr_of_mut!((*at).done), 0);
+        write_volatile(addr_of_mut!((*at).own), u32::from(own));
+        write_volatile(addr_of_mut!((*at).sender), from.inode);
+        write_volatile(addr_of_mut!((*at).netns), u64::from(netns));
+        for word in 0..size_of::<Cursor>() / 8 {
+            write_volatile(addr_of_mut!((*at).cursor).cast::<u64>().add(word), 0);
+        }
+        new.assume_init_ref()
     };
     if UNIX_STREAMS.insert(receiver, new, 0).is_err() {
         count(Loss::MapFull, len);
@@ -377,12 +399,13 @@ fn announce(socket: Receiver, peer: u64, owner: Owner, netns: u32, time_ns: u64)
         socket: socket.inode,
         peer: peer,
         state: 1u64,
-        comm: [0u64; 2],
+        comm: 0u64,
     }
     // SAFETY: points into the reservation; `name` writes at most PATH_LEN bytes; a command name has COMM_LEN.
     unsafe {
         let len = name(addr_of_mut!((*record_ptr).path), socket.sk);
         write_volatile(addr_of_mut!((*record_ptr).header.len), len);
+        write_volatile(addr_of_mut!((*record_ptr).comm).cast::<u64>().add(1), 0);
         if owner.task != 0 {
             let from = (owner.task + u64::from(OFF_TASK_COMM.load())) as *const _;
             bpf_probe_read_kernel(addr_of_mut!((*record_ptr).comm).cast(), 16, from);

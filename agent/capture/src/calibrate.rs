@@ -10,13 +10,13 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 
-use aya::Ebpf;
 use aya::maps::Array;
 use aya::programs::{RawTracePointRunOptions, TestRun as _};
+use aya::{Btf as KernelTypes, Ebpf};
 use log::debug;
 use rustix::net::{RecvFlags, recv};
 
-use crate::lanes::raw_tracepoint;
+use crate::lanes::{self, raw_tracepoint, typed_tracepoint};
 use crate::load::refused;
 use crate::{Error, btf};
 
@@ -62,13 +62,13 @@ pub(crate) fn shift(btf: &btf::Btf<'_>) -> Option<u32> {
 ///
 /// # Errors
 /// When a program or map can't be used.
-pub(crate) fn calibrate(ebpf: &mut Ebpf, shift: u32) -> Result<bool, Error> {
+pub(crate) fn calibrate(ebpf: &mut Ebpf, types: &KernelTypes, shift: u32) -> Result<bool, Error> {
     raw_tracepoint(ebpf, "pitot_peek")?.load().map_err(|source| refused("pitot_peek", source))?;
-    let noting = raw_tracepoint(ebpf, "pitot_calibrate")?;
-    noting.load().map_err(|source| refused("pitot_calibrate", source))?;
-    noting.attach("skb_copy_datagram_iovec").map_err(|source| refused("pitot_calibrate", source))?;
+    lanes::attach(ebpf, types, "pitot_calibrate", "skb_copy_datagram_iovec")?;
     let found = find(ebpf, shift)?;
-    raw_tracepoint(ebpf, "pitot_calibrate")?.unload().map_err(|source| refused("pitot_calibrate", source))?;
+    typed_tracepoint(ebpf, "pitot_calibrate")?
+        .unload()
+        .map_err(|source| refused("pitot_calibrate", source))?;
     raw_tracepoint(ebpf, "pitot_peek")?.unload().map_err(|source| refused("pitot_peek", source))?;
     let Some(Pages { shift, constant }) = found else { return Ok(false) };
     let pages = ebpf.map_mut("PAGES").ok_or(Error::Missing("PAGES"))?;

@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _};
-use std::path::Path;
 
 use aya::programs::{Iter, Program};
-use aya::{Btf as KernelTypes, Ebpf, Endianness};
+use aya::{Btf as KernelTypes, Ebpf};
 use log::{debug, warn};
 use pitot_common::abi::SocketRecord;
 use pitot_common::user::decode::{KernelSocket, Record, decode};
@@ -50,10 +49,8 @@ pub(crate) const MEMBERS: [Member; 21] = [
 ///
 /// # Errors
 /// When this kernel does not have it.
-pub(crate) fn load(ebpf: &mut Ebpf, btf: &Path) -> Result<(), Error> {
-    let refused = |source| refused(PROGRAM, source);
-    let types = KernelTypes::parse_file(btf, Endianness::default()).map_err(|e| refused(e.into()))?;
-    program(ebpf)?.load("task_file", &types).map_err(refused)
+pub(crate) fn load(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<(), Error> {
+    program(ebpf)?.load("task_file", types).map_err(|source| refused(PROGRAM, source))
 }
 
 /// Every stream socket that is open now, the sockets in the order of their first holders. None where the iterator is not

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
-use aya::programs::{RawTracePoint, RawTracePointRunOptions, TestRun as _};
+use aya::programs::{BtfTracePoint, RawTracePoint, RawTracePointRunOptions, TestRun as _};
+use aya::{Btf as KernelTypes, Ebpf};
 use log::debug;
 
 use crate::btf::Btf;
@@ -86,21 +86,16 @@ const UNIX: [(&str, &str, bool); 3] = [
 ///
 /// # Errors
 /// When the kernel refuses one of its programs.
-pub(crate) fn attach_unix(ebpf: &mut Ebpf, offsets: &UnixOffsets) -> Result<(), Error> {
+pub(crate) fn attach_unix(ebpf: &mut Ebpf, types: &KernelTypes, offsets: &UnixOffsets) -> Result<(), Error> {
     let calibrated = match offsets.shift {
-        Some(shift) => calibrate::calibrate(ebpf, shift)?,
+        Some(shift) => calibrate::calibrate(ebpf, types, shift)?,
         None => false,
     };
     debug!("pages of socket buffers can be read: {calibrated}");
     for (name, tracepoint, optional) in UNIX {
-        let program = raw_tracepoint(ebpf, name)?;
-        program.load().map_err(|source| refused(name, source))?;
-        match program.attach(tracepoint) {
+        match attach(ebpf, types, name, tracepoint) {
             Err(error) if optional => debug!("{name} is not attached: {error}"),
-            result => {
-                result.map_err(|source| refused(name, source))?;
-                debug!("{name} is attached");
-            }
+            result => result?,
         }
     }
     let state = raw_tracepoint(ebpf, STATE)?;
@@ -111,13 +106,13 @@ pub(crate) fn attach_unix(ebpf: &mut Ebpf, offsets: &UnixOffsets) -> Result<(), 
 const STATE: &str = "pitot_unix_state";
 /// Receivers looked at in one go.
 const LOOKS: usize = 4096;
-/// From this version on a raw tracepoint's program can be preempted by another task, whose run of it is then left out.
+/// From this version on a tracepoint's program can be preempted by another task, whose run of it is then left out.
 const PREEMPTIBLE: (u32, u32) = (6, 19);
 
 /// Looks after the lane of Unix sockets while it runs.
 pub(crate) struct UnixWatch {
     /// By address and inode number of the receiver; the values are the kernel part's own business.
-    streams: HashMap<MapData, [u64; 2], [u64; 5]>,
+    streams: HashMap<MapData, [u64; 2], [u64; 8]>,
     looks: usize,
     misses: u64,
 }
@@ -163,7 +158,7 @@ impl UnixWatch {
         }
         let misses = ["pitot_unix_read", "pitot_unix_consumed"]
             .into_iter()
-            .filter_map(|name| recursion_misses(raw_tracepoint(ebpf, name).ok()?))
+            .filter_map(|name| recursion_misses(typed_tracepoint(ebpf, name).ok()?))
             .sum();
         let before = std::mem::replace(&mut self.misses, misses);
         misses > before
@@ -171,10 +166,33 @@ impl UnixWatch {
 }
 
 /// How often a program was left out because it was running already on that CPU.
-fn recursion_misses(program: &RawTracePoint) -> Option<u64> {
+fn recursion_misses(program: &BtfTracePoint) -> Option<u64> {
     let fd = program.fd().ok()?.as_fd().as_raw_fd();
     let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+}
+
+/// Loads a program and attaches it to a tracepoint whose arguments have types.
+pub(crate) fn attach(
+    ebpf: &mut Ebpf,
+    types: &KernelTypes,
+    name: &'static str,
+    tracepoint: &str,
+) -> Result<(), Error> {
+    let program = typed_tracepoint(ebpf, name)?;
+    program.load(tracepoint, types).map_err(|source| refused(name, source))?;
+    program.attach().map_err(|source| refused(name, source))?;
+    debug!("{name} is attached");
+    Ok(())
+}
+
+/// A program on a tracepoint whose arguments have types, by name.
+pub(crate) fn typed_tracepoint<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut BtfTracePoint, Error> {
+    let program = ebpf.program_mut(name).ok_or(Error::Missing(name))?;
+    program.try_into().map_err(|source| refused(name, source))
 }
 
 /// A program on a raw tracepoint, by name.

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
 
 use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType};
-use aya::{Ebpf, EbpfLoader};
+use aya::{Btf as KernelTypes, Ebpf, EbpfLoader, Endianness};
 use log::{debug, warn};
 use rustix::system::uname;
 
@@ -51,11 +51,13 @@ type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
     let Loaded { mut ebpf, inventory, unix } = load(options.ring_bytes(), &options.btf)?;
     attach_all(&mut ebpf, PROGRAMS)?;
-    if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &options.btf)) {
+    let types = KernelTypes::parse_file(&options.btf, Endianness::default())
+        .map_err(|e| Error::Load(Box::new(e.into())))?;
+    if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &types)) {
         warn!("connections older than this agent get the names of their ends only as they send: {error}");
     }
     if options.unix
-        && let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &offsets))
+        && let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &types, &offsets))
     {
         warn!("Unix sockets are not captured: {error}");
     }

@@ -10,6 +10,11 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// Inode numbers of sockets are dealt to each CPU in runs of this many (Linux, `get_next_ino`), each run higher than those dealt before.
 const RUN: u32 = 1024;
 
+/// The run of a number: the first is that of 1 to 1,024.
+fn run(number: u32) -> u32 {
+    number.wrapping_sub(1) / RUN
+}
+
 /// The first run that was dealt after capture began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Births {
@@ -39,7 +44,7 @@ impl Births {
     /// Whether the socket with this inode number was made since. Numbers have 32 bits and wrap around.
     pub(crate) fn is_new(self, number: u64) -> bool {
         let (Some(first), Ok(number)) = (self.first_run, u32::try_from(number)) else { return false };
-        number != 0 && (number / RUN).wrapping_sub(first) & RUNS_MASK < RUNS_MASK / 2
+        number != 0 && run(number).wrapping_sub(first) & RUNS_MASK < RUNS_MASK / 2
     }
 }
 
@@ -48,8 +53,8 @@ const RUNS_MASK: u32 = u32::MAX / RUN;
 
 /// Makes sockets until their numbers are of another run, and says which; `None` if that does not happen.
 fn use_up() -> Option<u32> {
-    let before = number()? / RUN;
-    (0..2 * RUN).find_map(|_| number().map(|number| number / RUN).filter(|run| *run != before))
+    let before = run(number()?);
+    (0..2 * RUN).find_map(|_| number().map(run).filter(|run| *run != before))
 }
 
 fn number() -> Option<u32> {
@@ -77,8 +82,8 @@ mod tests {
         };
         check(None, 5000, false);
         check(Some(4), 0, false);
-        check(Some(4), 4 * 1024 - 1, false);
-        check(Some(4), 4 * 1024, true);
+        check(Some(4), 4 * 1024, false);
+        check(Some(4), 4 * 1024 + 1, true);
         check(Some(4), 9 * 1024, true);
         check(Some(RUNS_MASK), 5, true);
         check(Some(RUNS_MASK), u64::from(u32::MAX) - 2048, false);
