@@ -164,11 +164,13 @@ pub enum Loss {
     NotAttributed = 12,
     /// Sent with TCP's urgent flag: whether the receiver reads the urgent byte in the stream is its own choice.
     Urgent = 13,
+    /// Sent on one of several connections that carry one Multipath TCP stream (RFC 8684): its own numbers do not place it.
+    Multipath = 14,
 }
 
 impl Loss {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RingFull,
         Self::LoadFailed,
         Self::PacketTooLarge,
@@ -182,6 +184,7 @@ impl Loss {
         Self::MapFull,
         Self::NotAttributed,
         Self::Urgent,
+        Self::Multipath,
     ];
 
     /// The name used in ledgers and metrics.
@@ -201,6 +204,7 @@ impl Loss {
             Self::MapFull => "map_full",
             Self::NotAttributed => "not_attributed",
             Self::Urgent => "urgent",
+            Self::Multipath => "multipath",
         }
     }
 

@@ -38,6 +38,9 @@ pub(crate) static OFF_MM_ARG_START: Global<u32> = Global::new(0);
 /// `mm_struct.arg_end`
 #[unsafe(no_mangle)]
 pub(crate) static OFF_MM_ARG_END: Global<u32> = Global::new(0);
+/// `tcp_sock.is_mptcp`; 0 where the kernel is built without Multipath TCP.
+#[unsafe(no_mangle)]
+pub(crate) static OFF_TCP_MULTIPATH: Global<u32> = Global::new(0);
 
 /// Not 0 on kernels whose egress hook does not show IPv6 SYN-ACKs: over loopback they are taken as they arrive. Where it
 /// shows them after all, the second one is what a retransmission would be.

@@ -8,7 +8,7 @@ use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skb_cgroup_id};
 use aya_ebpf::macros::btf_map;
 use aya_ebpf::programs::SkBuffContext;
 
-use crate::globals::{OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET};
+use crate::globals::{OFF_NET_INUM, OFF_SKB_SK, OFF_SOCK_NET, OFF_TCP_MULTIPATH};
 use crate::owner::kernel;
 use crate::packet::Packet;
 use crate::verdict::{self, Verdict};
@@ -36,8 +36,16 @@ pub(crate) struct Kept {
     pub(crate) judged_at: u64,
     /// The last epoch (see [`pitot_common::overload`]) in which it was left out.
     pub(crate) left_out_in: u32,
-    padding: u32,
+    /// One of [`UNSETTLED`], [`PLAIN`] and [`MULTIPATH`].
+    path: u32,
 }
+
+/// [`Kept::path`]: nothing was sent yet, so the peer may still turn out not to know Multipath TCP.
+const UNSETTLED: u32 = 0;
+/// [`Kept::path`]: TCP, where a byte's number is its position.
+const PLAIN: u32 = 1;
+/// [`Kept::path`]: one of several connections that carry one stream.
+const MULTIPATH: u32 = 2;
 
 /// A local socket.
 #[derive(Clone, Copy)]
@@ -75,10 +83,31 @@ impl Local {
 
     #[inline(always)]
     pub(crate) fn verdict(&mut self, ctx: &SkBuffContext, packet: &Packet) -> Verdict {
+        let multipath = self.is_multipath(ctx, packet);
         match &self.kept {
             Some(kept) if kept.own != 0 => Verdict::OWN,
+            _ if multipath => Verdict::MULTIPATH,
             _ => verdict::of(ctx, packet, &self.socket, self.kept.as_deref_mut()),
         }
+    }
+
+    /// Whether the socket is a part of a Multipath TCP connection (RFC 8684). Settled with the first payload: by then both
+    /// ends have said in the handshake whether they know it, and one that does not makes it plain TCP.
+    #[inline(always)]
+    fn is_multipath(&mut self, ctx: &SkBuffContext, packet: &Packet) -> bool {
+        if OFF_TCP_MULTIPATH.load() == 0 {
+            return false;
+        }
+        let settled = self.kept.as_ref().map_or(UNSETTLED, |kept| kept.path);
+        if settled != UNSETTLED || packet.total == 0 {
+            return settled == MULTIPATH;
+        }
+        let sk = kernel::<u64>(ctx.as_ptr() as u64, OFF_SKB_SK.load()).unwrap_or(0);
+        let multipath = kernel::<u8>(sk, OFF_TCP_MULTIPATH.load()).unwrap_or(0) == 1;
+        if let Some(kept) = &mut self.kept {
+            kept.path = if multipath { MULTIPATH } else { PLAIN };
+        }
+        multipath
     }
 
     /// Remembers that it is the agent's.

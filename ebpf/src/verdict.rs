@@ -20,6 +20,7 @@ const UNSEEN: u32 = 1 << 8;
 
 impl Verdict {
     pub(crate) const OWN: Self = Self(OWN);
+    pub(crate) const MULTIPATH: Self = Self(Loss::Multipath as u32);
 
     #[inline(always)]
     pub(crate) fn is_capture(self) -> bool {

@@ -114,6 +114,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
     let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
     let typed_task = u32::from(kernel_version() >= TYPED_TASK);
+    let multipath = types.first_offset(&["tcp_sock.is_mptcp"]).unwrap_or(0);
     // Nobody outside knows the seed of this process's hash tables.
     let hash_key = RandomState::new().hash_one(own);
     let wake_at = ring_bytes / 16;
@@ -127,6 +128,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
         .override_global("SELF_TGID", &own, true)
         .override_global("MAX_CHUNKS", &chunks, true)
         .override_global("TYPED_TASK", &typed_task, true)
+        .override_global("OFF_TCP_MULTIPATH", &multipath, true)
         .override_global("SYN_ACK_AT_INGRESS", &syn_ack_at_ingress, true)
         .override_global("WAKE_AT", &wake_at, true)
         .override_global("RING_BYTES", &ring_bytes, true)
