@@ -85,7 +85,7 @@ fn cgroup_root() -> Outcome {
 fn unix_lane(path: &Path) -> Outcome {
     let offsets = btf::read(path).and_then(|bytes| UnixOffsets::find(&Btf::of(path, &bytes)?));
     match offsets {
-        Ok(_) => Ok("socket buffers, by raw tracepoints".into()),
+        Ok(_) => Ok("socket buffers, by BTF tracepoints".into()),
         Err(error) => Err((error.to_string(), "use a newer kernel, or set capture.unix: false".into())),
     }
 }
