@@ -1,5 +1,5 @@
 //! The kernel part without an agent: attaches it, drops its records unread until SIGINT or SIGTERM, and prints what they
-//! were. With `--empty`, programs that do nothing on the same hooks: the floor of a benchmark.
+//! were. With `--empty`, programs that do nothing on the same hooks: the floor of a benchmark. With `--tcp-only`, without the lane of Unix sockets.
 //!
 //! `ready` on stderr once attached; at the end one line of JSON on stdout.
 
@@ -13,7 +13,7 @@ use pitot_capture::measure::{Amount, Empty, KernelPart};
 use pitot_capture::{Options, ProgramStats};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-const USAGE: &str = "usage: drain [--empty] [--ring-bytes N]";
+const USAGE: &str = "usage: drain [--empty] [--tcp-only] [--ring-bytes N]";
 
 fn main() -> ExitCode {
     let mut options = Options::default();
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--empty" => empty = true,
+            "--tcp-only" => options.unix = false,
             "--ring-bytes" => match arguments.next().and_then(|bytes| bytes.parse().ok()) {
                 Some(bytes) => options.ring_bytes = bytes,
                 None => return usage(),
