@@ -1,5 +1,5 @@
-// node server.mjs DIRECTORY HOST: GET /NAME sends a file in chunks; POST answers with the hash of its body.
-// Prints its port.
+// node server.mjs DIRECTORY HOST|PATH: GET /NAME sends a file in chunks; POST answers with the hash of its body.
+// Prints its port; on a Unix socket `ready`.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { createServer } from "node:http";
@@ -20,4 +20,5 @@ const server = createServer((request, response) => {
     createReadStream(join(directory, basename(request.url))).pipe(response);
   }
 });
-server.listen(0, host, () => console.log(server.address().port));
+const where = host.startsWith("/") ? [host] : [0, host];
+server.listen(...where, () => console.log(server.address().port ?? "ready"));
