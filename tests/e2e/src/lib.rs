@@ -26,6 +26,7 @@ pub mod held;
 pub mod namespaces;
 pub mod peers;
 pub mod recording;
+pub mod unix;
 
 use std::path::PathBuf;
 
