@@ -111,7 +111,7 @@ fn start(kernel: &Kernel, archive: &Path, parameters: &str, dir: &Path) -> Resul
     // Never KVM: where it is offered inside a virtual machine, stock kernels hang in it.
     let mut command = process::command("timeout");
     command.args([&TIMEOUT.as_secs().to_string(), "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35"]);
-    // Without CMPXCHG16B: kernels that allocate memory by it die now and then under QEMU 7.2, with flags that it never sets.
+    // Without CMPXCHG16B: once a kernel died at boot where its allocator uses it; that it is to blame under QEMU 7.2 is a guess.
     command.args(["-cpu", "max,-cx16", "-smp", &PROCESSORS.to_string(), "-m", &MEMORY_MIB.to_string()]);
     command.args(["-nodefaults", "-display", "none", "-no-reboot"]);
     for file in [&console, &report] {
