@@ -17,11 +17,12 @@ use crate::process;
 const NEWEST: &str = "linux-image-cloud-amd64";
 /// Signs all of the suites below.
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// The archive, as its address ends, and the suite.
 const SOURCES: [(&str, &str); 4] = [
-    ("http://deb.debian.org/debian-security", "bullseye-security"),
-    ("http://deb.debian.org/debian-security", "bookworm-security"),
-    ("http://deb.debian.org/debian-security", "trixie-security"),
-    ("http://deb.debian.org/debian", "trixie-backports"),
+    ("/debian-security", "bullseye-security"),
+    ("/debian-security", "bookworm-security"),
+    ("/debian-security", "trixie-security"),
+    ("/debian", "trixie-backports"),
 ];
 /// After this the lists are fetched again.
 const LISTS_LAST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -58,6 +59,20 @@ pub(super) struct Kernel {
     pub(super) modules: Vec<PathBuf>,
 }
 
+/// The suites, from where this machine's own apt has the same archives.
+fn sources() -> Result<String> {
+    let mut command = Command::new("apt-get");
+    let sites = process::output(command.args(["indextargets", "--format", "$(SITE)"]))
+        .context("apt-get cannot say where it takes packages from; the kernels are Debian's")?;
+    let line = |(archive, suite): (&str, &str)| {
+        let site = sites.lines().find(|site| site.ends_with(archive)).with_context(|| {
+            format!("none of this machine's apt sources ends with {archive}: add Debian's to /etc/apt/sources.list")
+        })?;
+        Ok(format!("deb [signed-by={KEYRING}] {site} {suite} main\n"))
+    };
+    SOURCES.into_iter().map(line).collect()
+}
+
 /// The newest cloud kernel of each suite asked for.
 pub(super) struct Kernels {
     dir: PathBuf,
@@ -70,8 +85,7 @@ impl Kernels {
             let dir = kernels.dir.join(part);
             fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         }
-        let lines = SOURCES.map(|(at, suite)| format!("deb [signed-by={KEYRING}] {at} {suite} main\n"));
-        fs::write(kernels.dir.join("apt/sources.list"), lines.concat())?;
+        fs::write(kernels.dir.join("apt/sources.list"), sources()?)?;
         if let Err(error) = kernels.update() {
             eprintln!("vm: going on with the kernels that are here: {error:#}");
         }
