@@ -120,7 +120,7 @@ impl Flow {
         let shape = message.shape.as_ref()?;
         if let Some(plan) = self.plans.get(&shape.hash)
             && plan.version == self.fields.version
-            && plan.entries == message.counts.len()
+            && plan.entries == shape.entries.len()
         {
             return Some(Arc::clone(plan));
         }
@@ -135,9 +135,8 @@ impl Flow {
     /// Counts one path of a message. Whether it is of interest to a question.
     #[inline]
     fn step(&mut self, step: &Step, message: &Observation, learning: bool) -> bool {
-        let count = |entry: u32| message.counts.get(entry as usize).copied().unwrap_or(0);
-        let entries = message.counts.get(step.first as usize..step.end as usize);
-        let total: u32 = entries.unwrap_or_default().iter().sum();
+        let count = |entry: u32| message.counts.get(entry);
+        let total: u32 = (step.first..step.end).map(count).sum();
         let nulls = step.null.map_or(0, count);
         let parent = step.parent.map(|(entry, slot)| (count(entry), slot));
         let trials = parent.and_then(|(_, slot)| self.fields.get(slot)).map_or(0, |parent| parent.objects);
@@ -224,7 +223,7 @@ impl Flow {
     fn missing(&mut self, missing: Missing, message: &Observation, learning: bool) -> bool {
         let (entry, slot) = missing.parent;
         let trials = self.fields.get(slot).map_or(0, |parent| parent.objects);
-        let amount = message.counts.get(entry as usize).copied().unwrap_or(0);
+        let amount = message.counts.get(entry);
         let Some(field) = self.fields.get(missing.slot) else { return false };
         let enough = history_needed(field.presence_report);
         let history = first_absence(&field.presence, trials, enough).filter(|_| !learning);

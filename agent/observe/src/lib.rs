@@ -37,7 +37,8 @@
 //! let shape = observation.shape.unwrap();
 //! let paths: Vec<&str> = shape.entries.iter().map(|entry| &*entry.path).collect();
 //! assert_eq!(paths, ["$", "$.lines", "$.lines[*]", "$.lines[*].price"]);
-//! assert_eq!(observation.counts, [1, 1, 2, 2]);
+//! let counts: Vec<u32> = (0..4).map(|entry| observation.counts.get(entry)).collect();
+//! assert_eq!(counts, [1, 1, 2, 2]);
 //! ```
 #![forbid(unsafe_code)]
 
@@ -57,4 +58,4 @@ mod walk;
 pub use flow::FlowKey;
 pub use naming::Namer;
 pub use observer::{Counters, Limits, Observer, Unobserved};
-pub use shape::{Observation, Shape};
+pub use shape::{Counts, Observation, Shape};

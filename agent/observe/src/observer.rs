@@ -10,7 +10,7 @@ use crate::flow::FlowKey;
 use crate::hash;
 use crate::naming::Namer;
 use crate::route;
-use crate::shape::{Observation, Shape};
+use crate::shape::{Counts, Observation, Shape};
 use crate::shapes::Shapes;
 use crate::tape::{Parser, Refusal};
 use crate::trie::Trie;
@@ -218,10 +218,10 @@ impl Observer {
         };
         flow.last = self.messages;
         let (shape, counts) = match json_body(message) {
-            Body::None => (None, Vec::new()),
+            Body::None => (None, Counts::Once),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
             Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
-                Err(Unobserved::InvalidJson) => (None, Vec::new()),
+                Err(Unobserved::InvalidJson) => (None, Counts::Once),
                 counted => counted?,
             },
         };
@@ -269,7 +269,7 @@ impl Flow {
         walker: &mut Walker,
         counters: &mut Counters,
         limits: Limits,
-    ) -> Result<(Option<Arc<Shape>>, Vec<u32>), Unobserved> {
+    ) -> Result<(Option<Arc<Shape>>, Counts), Unobserved> {
         if self.trie.len() > limits.flow_paths || self.trie.is_exhausted() {
             counters.forgotten_paths += self.trie.len() as u64;
             self.trie.clear();

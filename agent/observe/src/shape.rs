@@ -25,8 +25,9 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// How many kinds there are.
-    pub const COUNT: usize = 6;
+    /// Every kind, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Null, Self::Boolean, Self::Number, Self::String, Self::Array, Self::Object];
 }
 
 /// A path that occurs in a body with one kind. The same path with two kinds is two entries.
@@ -49,6 +50,35 @@ pub struct Shape {
     pub entries: Vec<Entry>,
 }
 
+/// How often each entry of a [`Shape`] occurs in one body, which is at least once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Counts {
+    /// Every entry once: a body without arrays of several elements. Costs nothing.
+    Once,
+    /// By entry, not all of them once.
+    Each(Box<[u32]>),
+}
+
+impl Counts {
+    /// Occurrences of an entry of the shape.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, entry: u32) -> u32 {
+        match self {
+            Self::Once => 1,
+            Self::Each(counts) => counts.get(entry as usize).copied().unwrap_or(0),
+        }
+    }
+}
+
+impl FromIterator<u32> for Counts {
+    fn from_iter<I: IntoIterator<Item = u32>>(counts: I) -> Self {
+        let counts: Box<[u32]> = counts.into_iter().collect();
+        if counts.iter().all(|count| *count == 1) { Self::Once } else { Self::Each(counts) }
+    }
+}
+
 /// One message, seen as a flow's detectors need it.
 #[derive(Debug, Clone)]
 pub struct Observation {
@@ -65,7 +95,7 @@ pub struct Observation {
     /// The body's shape; `None` where there is no JSON body (empty, or another content type).
     pub shape: Option<Arc<Shape>>,
     /// How often each entry of the shape occurs in this body.
-    pub counts: Vec<u32>,
+    pub counts: Counts,
     /// The body's length in bytes.
     pub body_bytes: u32,
 }

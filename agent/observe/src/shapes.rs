@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use crate::shape::{Entry, Shape};
+use crate::shape::{Counts, Entry, Shape};
 use crate::trie::{Slot, Trie};
 
-/// A shape, and the slot of each of its entries.
+/// A shape, and where the counts of its entries are found.
 #[derive(Debug)]
 struct Known {
     shape: Arc<Shape>,
+    /// Of each entry.
     slots: Vec<Slot>,
+    /// The order in which its last body touched the slots, and where in it those of the entries stand.
+    order: Vec<Slot>,
+    places: Vec<u32>,
 }
 
 /// A bounded cache of shapes, by hash.
@@ -32,48 +36,71 @@ impl Shapes {
     }
 
     /// The shape of the body just counted in `trie`, how often each entry occurs, and how many shapes were forgotten.
-    pub(crate) fn of(&mut self, trie: &Trie) -> (Arc<Shape>, Vec<u32>, usize) {
+    pub(crate) fn of(&mut self, trie: &Trie) -> (Arc<Shape>, Counts, usize) {
         let hash = trie.hash();
-        if let Some(known) = self.known.get(&hash)
-            && let Some(counts) = counts_of(&known.slots, trie)
+        if let Some(known) = self.known.get_mut(&hash)
+            && known.follow(trie)
         {
-            return (Arc::clone(&known.shape), counts, 0);
+            return (Arc::clone(&known.shape), known.counts(trie), 0);
         }
-        let (shape, slots) = build(hash, trie);
-        let counts = slots.iter().map(|slot| trie.counted(*slot)).collect();
+        let known = build(hash, trie);
+        let (shape, counts) = (Arc::clone(&known.shape), known.counts(trie));
         let mut evicted = 0;
         if self.known.len() >= self.capacity {
             evicted = self.known.len();
             self.known.clear();
         }
-        self.known.insert(hash, Known { shape: Arc::clone(&shape), slots });
+        self.known.insert(hash, known);
         (shape, counts, evicted)
     }
 }
 
-/// The counts of `slots`, unless the body has others: then two sets have the same hash.
-fn counts_of(slots: &[Slot], trie: &Trie) -> Option<Vec<u32>> {
-    if slots.len() != trie.touched().len() {
-        return None;
+impl Known {
+    /// Whether the body in `trie` has this shape, whatever the order of its members; it is expected next time.
+    fn follow(&mut self, trie: &Trie) -> bool {
+        self.order == trie.touched() || (self.order.len() == trie.touched().len() && self.reorder(trie))
     }
-    let counts: Vec<u32> = slots.iter().map(|slot| trie.counted(*slot)).collect();
-    (!counts.contains(&0)).then_some(counts)
+
+    #[cold]
+    fn reorder(&mut self, trie: &Trie) -> bool {
+        // Two sets of slots may have the same hash.
+        let Some(places) = self.slots.iter().map(|slot| trie.place(*slot)).collect() else { return false };
+        self.places = places;
+        self.order.clear();
+        self.order.extend_from_slice(trie.touched());
+        true
+    }
+
+    fn counts(&self, trie: &Trie) -> Counts {
+        if trie.is_single() {
+            return Counts::Once;
+        }
+        let count = |place: &u32| trie.counts().get(*place as usize).copied().unwrap_or(0);
+        Counts::Each(self.places.iter().map(count).collect())
+    }
 }
 
-fn build(hash: u64, trie: &Trie) -> (Arc<Shape>, Vec<Slot>) {
-    let mut sorted: Vec<(&Arc<str>, Slot)> =
-        trie.touched().iter().filter_map(|slot| Some((trie.path(slot.node)?, *slot))).collect();
-    sorted.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.kind.cmp(&y.kind)));
-    let place: HashMap<(u32, u8), u32> =
-        sorted.iter().zip(0..).map(|((_, slot), i)| ((slot.node, slot.kind as u8), i)).collect();
+fn build(hash: u64, trie: &Trie) -> Known {
+    let mut sorted: Vec<(&Arc<str>, Slot, u32)> = trie
+        .touched()
+        .iter()
+        .zip(0..)
+        .filter_map(|(slot, place)| Some((trie.path(slot.node())?, *slot, place)))
+        .collect();
+    sorted.sort_by(|(a, x, _), (b, y, _)| a.cmp(b).then(x.kind().cmp(&y.kind())));
+    let entry_of: HashMap<Slot, u32> = sorted.iter().zip(0..).map(|((_, slot, _), i)| (*slot, i)).collect();
     let entries = sorted
         .iter()
-        .map(|(path, slot)| Entry {
+        .map(|(path, slot, _)| Entry {
             path: Arc::clone(path),
-            kind: slot.kind,
-            parent: trie.parent(slot.node).and_then(|p| place.get(&(p.node, p.kind as u8)).copied()),
+            kind: slot.kind(),
+            parent: trie.parent(slot.node()).and_then(|parent| entry_of.get(&parent).copied()),
         })
         .collect();
-    let slots = sorted.iter().map(|(_, slot)| *slot).collect();
-    (Arc::new(Shape { hash, entries }), slots)
+    Known {
+        shape: Arc::new(Shape { hash, entries }),
+        slots: sorted.iter().map(|(_, slot, _)| *slot).collect(),
+        order: trie.touched().to_vec(),
+        places: sorted.iter().map(|(_, _, place)| *place).collect(),
+    }
 }

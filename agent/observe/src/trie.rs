@@ -1,8 +1,8 @@
-//! Every path a flow's bodies were seen to have, as a tree whose nodes also hold the counts of the current body.
+//! Every path a flow's bodies were seen to have, as a tree whose nodes also find the counts of the current body.
 //!
-//! A node guesses which sibling follows it (the one that did last time), so that a body of a known shape is
-//! counted without hashing a name. The tree is a cache of names: clearing it changes the speed of what follows, never
-//! its result.
+//! A node guesses which sibling follows it (the one that did when it was last looked up), so that a body of a known
+//! shape is counted without hashing a name. What that touches of a node is one line of the cache; the rest lies
+//! elsewhere. The tree is a cache of names: clearing it changes the speed of what follows, never its result.
 
 use std::sync::Arc;
 
@@ -16,85 +16,106 @@ use crate::shape::ValueKind;
 /// Index of the node of `$`.
 pub(crate) const ROOT: u32 = 0;
 /// No node.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 /// Guesses before a name is looked up: one, and one more for an optional member that is absent this time.
 const GUESSES: usize = 2;
 
-/// A path and a kind: an entry of a shape to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot {
-    pub(crate) node: u32,
-    pub(crate) kind: ValueKind,
-}
+/// A path and a kind: an entry of a shape to be. The caps on paths keep nodes far below 2^29.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Slot(u32);
 
-/// How often a slot was counted in the body of `epoch`.
-#[derive(Debug, Clone, Copy, Default)]
-struct Mark {
-    epoch: u32,
-    count: u32,
-}
+impl Slot {
+    const KIND_BITS: u32 = 3;
 
-#[derive(Debug)]
-struct Node {
-    name: Box<str>,
-    /// The member that followed this one last time.
-    next: u32,
-    /// The member that came first last time, where this is an object.
-    first: u32,
-    wildcard: u32,
-    elements: u32,
-    /// The object this member was last seen in, and where on the tape.
-    seen_in: u64,
-    seen_at: u32,
-    marks: [Mark; ValueKind::COUNT],
-    hashes: [u64; ValueKind::COUNT],
-    path: Arc<str>,
-    /// The slot of the object or array that holds it.
-    parent: Option<Slot>,
-    members: HashMap<Box<str>, u32>,
-}
+    fn new(node: u32, kind: ValueKind) -> Self {
+        Self(node << Self::KIND_BITS | kind as u32)
+    }
 
-impl Node {
-    fn new(name: &str, path: &str, parent: Option<Slot>) -> Self {
-        let hash = hash::fixed64(path.as_bytes());
-        Self {
-            name: name.into(),
-            next: NONE,
-            first: NONE,
-            wildcard: NONE,
-            elements: NONE,
-            seen_in: 0,
-            seen_at: 0,
-            marks: Default::default(),
-            hashes: std::array::from_fn(|kind| hash::mix(hash.wrapping_add(kind as u64 + 1))),
-            path: path.into(),
-            parent,
-            members: HashMap::new(),
-        }
+    pub(crate) fn node(self) -> u32 {
+        self.0 >> Self::KIND_BITS
+    }
+
+    pub(crate) fn kind(self) -> ValueKind {
+        let kind = (self.0 & ((1 << Self::KIND_BITS) - 1)) as usize;
+        ValueKind::ALL.get(kind).copied().unwrap_or(ValueKind::Null)
     }
 }
 
-/// What the walk needs to know of a member that it found.
-pub(crate) struct Member {
+/// What the walk touches of a path.
+#[derive(Debug)]
+struct Node {
+    name: Arc<str>,
+    /// Of the path and `kind`.
+    hash: u64,
+    /// The object this member was last seen in, and where on the tape.
+    seen_in: u64,
+    seen_at: u32,
+    /// The member that followed this one.
+    next: u32,
+    /// The member that came first, where this is an object.
+    first: u32,
+    elements: u32,
+    /// The last body that holds this path, its last kind there, and the place of that slot among those touched.
+    epoch: u32,
+    place: u32,
+    kind: ValueKind,
+}
+
+const _: () = assert!(size_of::<Node>() <= 64);
+
+/// What is needed where a path is new or has another kind.
+#[derive(Debug)]
+struct Origin {
+    path: Arc<str>,
+    path_hash: u64,
+    /// The slot of the object or array that holds it.
+    parent: Option<Slot>,
+    wildcard: u32,
+    members: HashMap<Arc<str>, u32>,
+}
+
+/// What the walk needs to know of an object whose members it counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Object {
     pub(crate) node: u32,
-    /// Where on the tape the same name was found before, in the same object.
-    pub(crate) duplicate_of: Option<u32>,
+    /// Tells it from all others.
+    pub(crate) instance: u64,
+    /// The member before, or [`NONE`].
+    pub(crate) previous: u32,
 }
 
 /// The tree. Node ids are stable until [`Trie::clear`].
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Vec<Node>,
+    origins: Vec<Origin>,
     epoch: u32,
-    instance: u64,
-    /// Slots of the current body, and the sum of their hashes.
+    instances: u64,
+    /// Slots of the current body in the order they were first counted, their counts, and the sum of their hashes.
     touched: Vec<Slot>,
+    counts: Vec<u32>,
     hash: u64,
+    /// Whether each slot was counted once only.
+    is_single: bool,
+    /// The places of nodes with several kinds in the current body.
+    places: HashMap<Slot, u32>,
 }
 
 impl Trie {
     pub(crate) fn new() -> Self {
-        Self { nodes: vec![Node::new("", "$", None)], epoch: 0, instance: 0, touched: Vec::new(), hash: 0 }
+        let mut trie = Self {
+            nodes: Vec::new(),
+            origins: Vec::new(),
+            epoch: 0,
+            instances: 0,
+            touched: Vec::new(),
+            counts: Vec::new(),
+            hash: 0,
+            is_single: true,
+            places: HashMap::new(),
+        };
+        trie.add("".into(), "$", None);
+        trie
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -114,21 +135,54 @@ impl Trie {
     pub(crate) fn begin(&mut self) {
         self.epoch += 1;
         self.touched.clear();
+        self.counts.clear();
+        self.places.clear();
         self.hash = 0;
+        self.is_single = true;
     }
 
     /// Counts a value of `kind` at `node`.
     #[inline]
     pub(crate) fn count(&mut self, node: u32, kind: ValueKind) {
         let Some(n) = self.nodes.get_mut(node as usize) else { return };
-        let mark = &mut n.marks[kind as usize];
-        if mark.epoch == self.epoch {
-            mark.count = mark.count.saturating_add(1);
-        } else {
-            *mark = Mark { epoch: self.epoch, count: 1 };
-            self.hash = self.hash.wrapping_add(n.hashes[kind as usize]);
-            self.touched.push(Slot { node, kind });
+        if n.epoch == self.epoch {
+            if n.kind == kind {
+                self.is_single = false;
+                if let Some(count) = self.counts.get_mut(n.place as usize) {
+                    *count = count.saturating_add(1);
+                }
+                return;
+            }
+            return self.count_other(node, kind);
         }
+        if n.kind != kind {
+            n.kind = kind;
+            n.hash = self.origins.get(node as usize).map_or(0, |origin| origin.hash(kind));
+        }
+        n.epoch = self.epoch;
+        n.place = self.touched.len() as u32;
+        self.hash = self.hash.wrapping_add(n.hash);
+        self.touched.push(Slot::new(node, kind));
+        self.counts.push(1);
+    }
+
+    /// Counts a value of another kind than the last of the same path in this body.
+    fn count_other(&mut self, node: u32, kind: ValueKind) {
+        let (Some(n), Some(origin)) = (self.nodes.get_mut(node as usize), self.origins.get(node as usize))
+        else {
+            return;
+        };
+        self.places.insert(Slot::new(node, n.kind), n.place);
+        n.kind = kind;
+        n.hash = origin.hash(kind);
+        if let Some(place) = self.places.get(&Slot::new(node, kind)) {
+            n.place = *place;
+            return self.count(node, kind);
+        }
+        n.place = self.touched.len() as u32;
+        self.hash = self.hash.wrapping_add(n.hash);
+        self.touched.push(Slot::new(node, kind));
+        self.counts.push(1);
     }
 
     /// Slots of the current body, in the order they were first counted.
@@ -136,93 +190,96 @@ impl Trie {
         &self.touched
     }
 
+    /// How often each of [`Trie::touched`] was counted.
+    pub(crate) fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    /// Whether each of [`Trie::touched`] was counted once.
+    pub(crate) fn is_single(&self) -> bool {
+        self.is_single
+    }
+
     /// Hash of the set of slots of the current body.
     pub(crate) fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// How often `slot` was counted in the current body.
-    pub(crate) fn counted(&self, slot: Slot) -> u32 {
-        let mark =
-            self.nodes.get(slot.node as usize).map(|n| n.marks[slot.kind as usize]).unwrap_or_default();
-        if mark.epoch == self.epoch { mark.count } else { 0 }
+    /// The place of `slot` in [`Trie::touched`].
+    pub(crate) fn place(&self, slot: Slot) -> Option<u32> {
+        let node = self.nodes.get(slot.node() as usize).filter(|node| node.epoch == self.epoch)?;
+        if node.kind == slot.kind() { Some(node.place) } else { self.places.get(&slot).copied() }
     }
 
     pub(crate) fn path(&self, node: u32) -> Option<&Arc<str>> {
-        self.nodes.get(node as usize).map(|n| &n.path)
+        self.origins.get(node as usize).map(|origin| &origin.path)
     }
 
     pub(crate) fn parent(&self, node: u32) -> Option<Slot> {
-        self.nodes.get(node as usize).and_then(|n| n.parent)
+        self.origins.get(node as usize).and_then(|origin| origin.parent)
     }
 
-    /// A number for one object of a body.
-    pub(crate) fn next_instance(&mut self) -> u64 {
-        self.instance += 1;
-        self.instance
+    /// Enters an object of the current body.
+    pub(crate) fn enter(&mut self, node: u32) -> Object {
+        self.instances += 1;
+        Object { node, instance: self.instances, previous: NONE }
     }
 
-    /// The member `name` of `object`, which is number `instance`; `previous` is the member before it. `at` is where its
-    /// value stands on the tape.
+    /// The member `name` of `object`, which it then remembers as the one before. Where its value stands on the tape is
+    /// `at`; where it stood when the same name was found before, in the same object, is returned too.
     #[inline]
-    pub(crate) fn member(
-        &mut self,
-        object: u32,
-        instance: u64,
-        previous: Option<u32>,
-        name: &str,
-        at: u32,
-    ) -> Member {
-        let node = self.find(object, previous, name);
-        let Some(n) = self.nodes.get_mut(node as usize) else { return Member { node, duplicate_of: None } };
-        let is_wildcard = n.name.is_empty() && !name.is_empty();
-        let duplicate_of = (n.seen_in == instance && !is_wildcard).then_some(n.seen_at);
-        n.seen_in = instance;
+    pub(crate) fn member(&mut self, object: &mut Object, name: &str, at: u32) -> (u32, Option<u32>) {
+        let node = self.find(object, name);
+        object.previous = node;
+        let Some(n) = self.nodes.get_mut(node as usize) else { return (node, None) };
+        // Any number of members share a wildcard.
+        let before = (n.seen_in == object.instance && n.name.len() == name.len()).then_some(n.seen_at);
+        n.seen_in = object.instance;
         n.seen_at = at;
-        Member { node, duplicate_of }
+        (node, before)
     }
 
     #[inline]
-    fn find(&mut self, object: u32, previous: Option<u32>, name: &str) -> u32 {
-        let mut guess = match previous {
-            Some(previous) => self.nodes.get(previous as usize).map_or(NONE, |n| n.next),
-            None => self.nodes.get(object as usize).map_or(NONE, |n| n.first),
+    fn find(&mut self, object: &Object, name: &str) -> u32 {
+        let mut guess = match self.nodes.get(object.previous as usize) {
+            Some(previous) => previous.next,
+            None => self.nodes.get(object.node as usize).map_or(NONE, |n| n.first),
         };
-        for attempt in 0..GUESSES {
+        for _ in 0..GUESSES {
             let Some(n) = self.nodes.get(guess as usize) else { break };
-            if *n.name == *name && !name.is_empty() {
-                if attempt > 0 {
-                    self.expect(object, previous, guess);
-                }
+            if is_same_name(n.name.as_bytes(), name.as_bytes()) {
                 return guess;
             }
             guess = n.next;
         }
-        let node = self.look_up(object, name);
-        self.expect(object, previous, node);
+        self.look_up(object, name)
+    }
+
+    /// Finds a member by its name, and expects it at this place from now on.
+    #[cold]
+    fn look_up(&mut self, object: &Object, name: &str) -> u32 {
+        let node = self.named(object.node, name);
+        if let Some(previous) = self.nodes.get_mut(object.previous as usize) {
+            previous.next = node;
+        } else if let Some(object) = self.nodes.get_mut(object.node as usize) {
+            object.first = node;
+        }
         node
     }
 
-    /// Remembers that `node` came after `previous`.
-    fn expect(&mut self, object: u32, previous: Option<u32>, node: u32) {
-        let (of, is_first) = previous.map_or((object, true), |previous| (previous, false));
-        if let Some(n) = self.nodes.get_mut(of as usize) {
-            *(if is_first { &mut n.first } else { &mut n.next }) = node;
-        }
-    }
-
-    fn look_up(&mut self, object: u32, name: &str) -> u32 {
-        let Some(parent) = self.nodes.get(object as usize) else { return NONE };
+    fn named(&mut self, object: u32, name: &str) -> u32 {
+        let Some(parent) = self.origins.get(object as usize) else { return NONE };
         if let Some(node) = parent.members.get(name) {
             return *node;
         }
-        let slot = Slot { node: object, kind: ValueKind::Object };
+        let slot = Slot::new(object, ValueKind::Object);
         let mut path = parent.path.to_string();
         if !looks_like_data(name) {
             path::push_member(&mut path, name);
-            let node = self.add(name, &path, slot);
-            if let Some(parent) = self.nodes.get_mut(object as usize) {
-                parent.members.insert(name.into(), node);
+            let name: Arc<str> = name.into();
+            let node = self.add(Arc::clone(&name), &path, Some(slot));
+            if let Some(parent) = self.origins.get_mut(object as usize) {
+                parent.members.insert(name, node);
             }
             return node;
         }
@@ -230,8 +287,8 @@ impl Trie {
             return parent.wildcard;
         }
         path::push_wildcard(&mut path);
-        let node = self.add("", &path, slot);
-        if let Some(parent) = self.nodes.get_mut(object as usize) {
+        let node = self.add("".into(), &path, Some(slot));
+        if let Some(parent) = self.origins.get_mut(object as usize) {
             parent.wildcard = node;
         }
         node
@@ -240,23 +297,113 @@ impl Trie {
     /// The node of the elements of `array`.
     #[inline]
     pub(crate) fn elements(&mut self, array: u32) -> u32 {
-        let Some(parent) = self.nodes.get(array as usize) else { return NONE };
-        if parent.elements != NONE {
-            return parent.elements;
+        match self.nodes.get(array as usize) {
+            Some(node) if node.elements != NONE => node.elements,
+            _ => self.add_elements(array),
         }
+    }
+
+    #[cold]
+    fn add_elements(&mut self, array: u32) -> u32 {
+        let Some(parent) = self.origins.get(array as usize) else { return NONE };
         let mut path = parent.path.to_string();
         path::push_elements(&mut path);
-        let node = self.add("", &path, Slot { node: array, kind: ValueKind::Array });
+        let node = self.add("".into(), &path, Some(Slot::new(array, ValueKind::Array)));
         if let Some(parent) = self.nodes.get_mut(array as usize) {
             parent.elements = node;
         }
         node
     }
 
-    fn add(&mut self, name: &str, path: &str, parent: Slot) -> u32 {
-        // The caps on nodes keep this far below u32::MAX.
+    fn add(&mut self, name: Arc<str>, path: &str, parent: Option<Slot>) -> u32 {
         let id = self.nodes.len() as u32;
-        self.nodes.push(Node::new(name, path, Some(parent)));
+        let origin = Origin {
+            path: path.into(),
+            path_hash: hash::fixed64(path.as_bytes()),
+            parent,
+            wildcard: NONE,
+            members: HashMap::new(),
+        };
+        self.nodes.push(Node {
+            name,
+            hash: origin.hash(ValueKind::Null),
+            seen_in: 0,
+            seen_at: 0,
+            next: NONE,
+            first: NONE,
+            elements: NONE,
+            epoch: 0,
+            place: 0,
+            kind: ValueKind::Null,
+        });
+        self.origins.push(origin);
         id
+    }
+}
+
+impl Origin {
+    /// Hash of the path with `kind`.
+    fn hash(&self, kind: ValueKind) -> u64 {
+        hash::mix(self.path_hash.wrapping_add(kind as u64 + 1))
+    }
+}
+
+/// Whether two names are the same; the empty name, which nodes without one have too, is none. Most names are short: two
+/// loads that may overlap tell, without a call.
+#[inline]
+fn is_same_name(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        0 => false,
+        1..4 => a.first() == b.first() && a.last() == b.last() && a.get(a.len() / 2) == b.get(b.len() / 2),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_whole() {
+        for len in 0..40 {
+            let name: Vec<u8> = (0..len).map(|i| b'a' + i % 26).collect();
+            assert_eq!(is_same_name(&name, &name.clone()), len > 0);
+            for at in 0..name.len() {
+                let mut other = name.clone();
+                other[at] ^= 1;
+                assert!(!is_same_name(&name, &other), "{len} {at}");
+                assert!(!is_same_name(&name, &name[..at]), "{len} {at}");
+            }
+        }
+    }
+
+    /// However kinds alternate, each is counted for itself.
+    #[test]
+    fn kinds_of_one_path() {
+        use ValueKind::{Null, Number, String};
+        let mut trie = Trie::new();
+        for kinds in [&[Null][..], &[String, Null, String, Number, Null, Null], &[Number]] {
+            trie.begin();
+            kinds.iter().for_each(|kind| trie.count(ROOT, *kind));
+            let hash = trie
+                .touched()
+                .iter()
+                .fold(0_u64, |sum, slot| sum.wrapping_add(trie.origins[0].hash(slot.kind())));
+            assert_eq!(trie.hash(), hash);
+            for kind in ValueKind::ALL {
+                let count =
+                    trie.place(Slot::new(ROOT, kind)).map_or(0, |place| trie.counts()[place as usize]);
+                assert_eq!(
+                    count as usize,
+                    kinds.iter().filter(|k| **k == kind).count(),
+                    "{kinds:?} {kind:?}"
+                );
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use simd_json::{Node, StaticNode};
 
 use crate::shape::ValueKind;
-use crate::trie::{ROOT, Trie};
+use crate::trie::{NONE, Object, ROOT, Trie};
 
 /// Why a body was not counted to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +20,13 @@ pub(crate) struct Caps {
 }
 
 /// An object or array whose values are being counted.
+#[derive(Clone, Copy)]
 struct Frame {
-    node: u32,
     /// Values still to come.
     remaining: usize,
-    /// Of an object; 0 for an array.
-    instance: u64,
-    /// The member before.
-    previous: Option<u32>,
+    /// The node of its elements, where it is an array, else [`NONE`].
+    elements: u32,
+    object: Object,
 }
 
 /// Reusable state of the walk.
@@ -61,53 +60,43 @@ impl Walker {
         let skip = std::mem::take(&mut self.replaced);
         trie.begin();
         self.stack.clear();
+        // The body, as if it were the only element of an array.
+        let nothing = Object { node: NONE, instance: 0, previous: NONE };
+        let mut frame = Frame { remaining: 1, elements: ROOT, object: nothing };
         let mut at = 0;
-        let mut node = ROOT;
-        while let Some(value) = tape.get(at) {
-            let skipped = !skip.is_empty() && skip.binary_search(&(at as u32)).is_ok();
-            let (kind, len, below) = describe(value);
-            if skipped {
-                at += 1 + below;
-            } else {
-                at += 1;
-                trie.count(node, kind);
-                if len > 0 {
-                    let instance = if kind == ValueKind::Object { trie.next_instance() } else { 0 };
-                    self.stack.push(Frame { node, remaining: len, instance, previous: None });
-                }
+        loop {
+            while frame.remaining == 0 {
+                let Some(outer) = self.stack.pop() else { return Ok(()) };
+                frame = outer;
             }
+            frame.remaining -= 1;
+            let mut node = frame.elements;
+            if node == NONE {
+                let Some(Node::String(name)) = tape.get(at) else { return Ok(()) };
+                at += 1;
+                let (member, duplicate_of) = trie.member(&mut frame.object, name, at as u32);
+                node = member;
+                self.replaced.extend(duplicate_of);
+            }
+            let Some(value) = tape.get(at) else { return Ok(()) };
+            let (kind, len, below) = describe(value);
+            if !skip.is_empty() && skip.binary_search(&(at as u32)).is_ok() {
+                at += 1 + below;
+                continue;
+            }
+            at += 1;
+            trie.count(node, kind);
             if trie.touched().len() > caps.paths {
                 return Err(Overflow::Paths);
             }
-            match self.next_value(tape, trie, &mut at) {
-                Some(next) => node = next,
-                None => break,
+            if len > 0 {
+                self.stack.push(frame);
+                frame = match kind {
+                    ValueKind::Object => Frame { remaining: len, elements: NONE, object: trie.enter(node) },
+                    _ => Frame { remaining: len, elements: trie.elements(node), object: nothing },
+                };
             }
         }
-        Ok(())
-    }
-
-    /// The node of the next value, and moves `at` to it.
-    #[inline]
-    fn next_value(&mut self, tape: &[Node<'_>], trie: &mut Trie, at: &mut usize) -> Option<u32> {
-        let frame = loop {
-            match self.stack.last_mut() {
-                None => return None,
-                Some(frame) if frame.remaining > 0 => break frame,
-                Some(_) => {}
-            }
-            self.stack.pop();
-        };
-        frame.remaining -= 1;
-        if frame.instance == 0 {
-            return Some(trie.elements(frame.node));
-        }
-        let Some(Node::String(name)) = tape.get(*at) else { return None };
-        *at += 1;
-        let member = trie.member(frame.node, frame.instance, frame.previous, name, *at as u32);
-        frame.previous = Some(member.node);
-        self.replaced.extend(member.duplicate_of);
-        Some(member.node)
     }
 }
 
