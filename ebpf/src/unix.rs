@@ -4,6 +4,10 @@
 //! a lock: so the position of each is the count of bytes before it. Two programs see a buffer, both
 //! run by the receiver: at its first byte (`skb_copy_datagram_iovec`; not when it is spliced, maybe more than
 //! once, and when it is only peeked at), and when it has been read whole (`consume_skb`). The first that comes captures it all.
+//!
+//! Urgent data (MSG_OOB) is a buffer of one byte in the same queue. A reader that does not ask for it never sees it, and it is not
+//! consumed but freed. One that takes it by itself reads it like any other byte; only when its call returns are its flags seen.
+//! So a buffer of one byte waits until it is consumed, and is a gap if such a call was made before.
 
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
@@ -55,6 +59,9 @@ static OFF_TASK_PID_LINKS: Global<u32> = Global::new(0);
 const NO_MORE_TO_READ: u8 = 1;
 /// `SHUTDOWN_MASK`: the socket was closed, or shut down both ways.
 const CLOSED: u8 = 3;
+/// `MSG_OOB` and `MSG_PEEK`, of a reader's call.
+const URGENT: u32 = 1;
+const PEEK: u32 = 2;
 /// Index of `PIDTYPE_TGID`, and the size of the list heads and links that it selects.
 const TGID: u64 = 1;
 const LIST_HEAD: u64 = 8;
@@ -84,7 +91,9 @@ struct Stream {
     own: u32,
     /// Inode of the sender.
     sender: u64,
-    netns: u64,
+    netns: u32,
+    /// Urgent data was taken out of it: any buffer of one byte may be such.
+    urgent: u32,
     cursor: Cursor,
 }
 
@@ -130,6 +139,10 @@ pub fn pitot_unix_consumed(ctx: BtfTracePointContext) -> i32 {
 pub fn pitot_unix_received(ctx: BtfTracePointContext) -> i32 {
     let sk = ctx.arg::<u64>(0);
     if is_typed_unix_stream(sk) {
+        let (received, flags) = (ctx.arg::<i32>(1), ctx.arg::<u32>(2));
+        if flags & (URGENT | PEEK) == URGENT && received > 0 {
+            let _ = took_urgent(sk);
+        }
         let _ = end(sk);
     }
     0
@@ -256,7 +269,7 @@ fn capture(skb: u64, sender: u64, receiver: Receiver, consumed: bool) {
     let Some(stream) = stream(skb, sender, receiver, time_ns, buffer.len) else { return };
     // SAFETY: points to a map value; readers of one socket exclude each other (`unix_sock.iolock`).
     let stream = unsafe { &mut *stream };
-    if stream.own != 0 {
+    if stream.own != 0 || (buffer.len == 1 && !consumed) {
         return;
     }
     let done = if stream.buffer == skb { stream.done } else { 0 };
@@ -284,8 +297,13 @@ fn emit(stream: &mut Stream, receiver: Receiver, position: u64, done: u32, buffe
     }
     let flags = if position == 0 { SYN } else { 0 };
     let packet = packet(stream, receiver.inode, position, total, flags);
-    let socket = Socket { cookie, cgroup: 0, netns: stream.netns as u32 };
+    let socket = Socket { cookie, cgroup: 0, netns: stream.netns };
     let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
+    if stream.urgent != 0 && buffer.len == 1 {
+        count(Loss::Urgent, 1);
+        skb::control(&facts, Part { offset: 0, len: 0, short: 1, reason: Loss::Urgent as u8 });
+        return;
+    }
     // SAFETY: the cursor is this stream's, and so is the turn.
     unsafe { skb::payload(&facts, buffer, done, &raw mut stream.cursor) }
 }
@@ -306,6 +324,24 @@ fn packet(stream: &Stream, receiver: u64, position: u64, total: u32, flags: u8) 
         payload: 0,
         total,
     }
+}
+
+/// Notes that a receiver took urgent data out of what it receives. Another thread that reads from it before this one's call returns
+/// is not allowed for.
+#[inline(always)]
+fn took_urgent(sk: u64) -> Option<()> {
+    let receiver = Receiver { sk, inode: inode(sk) };
+    let sender = kernel::<u64>(sk, OFF_UNIX_PEER.load())?;
+    if receiver.inode == 0 || sender == 0 {
+        return None;
+    }
+    // SAFETY: takes nothing.
+    let time_ns = unsafe { bpf_ktime_get_ns() };
+    // Which buffer it was in is not known here.
+    let stream = stream(0, sender, receiver, time_ns, 1)?;
+    // SAFETY: points to a map value.
+    unsafe { write_volatile(addr_of_mut!((*stream).urgent), 1) };
+    Some(())
 }
 
 /// What is known of the stream to `receiver`; both ends are announced when that is nothing.
@@ -336,7 +372,8 @@ fn stream(skb: u64, sender: u64, receiver: Receiver, time_ns: u64, len: u32) -> 
         write_volatile(addr_of_mut!((*at).done), 0);
         write_volatile(addr_of_mut!((*at).own), u32::from(own));
         write_volatile(addr_of_mut!((*at).sender), from.inode);
-        write_volatile(addr_of_mut!((*at).netns), u64::from(netns));
+        write_volatile(addr_of_mut!((*at).netns), netns);
+        write_volatile(addr_of_mut!((*at).urgent), 0);
         for word in 0..size_of::<Cursor>() / 8 {
             write_volatile(addr_of_mut!((*at).cursor).cast::<u64>().add(word), 0);
         }
@@ -439,7 +476,7 @@ fn end(sk: u64) -> Option<()> {
     let back = Receiver { sk: peer, inode: stream.sender };
     let flags = if closed { FIN | RST } else { FIN };
     let packet = packet(stream, receiver.inode, stream.position, 0, flags);
-    let socket = Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns as u32 };
+    let socket = Socket { cookie: UNIX_COOKIE | receiver.inode, cgroup: 0, netns: stream.netns };
     // SAFETY: takes nothing.
     let time_ns = unsafe { bpf_ktime_get_ns() };
     if !own {

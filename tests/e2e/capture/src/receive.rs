@@ -37,6 +37,8 @@ pub enum ReceivePath {
     Trunc,
     /// `read` of one byte at a time.
     OneByte,
+    /// `recv` with `MSG_OOB` for urgent data if there is any, which is thrown away, then `read`.
+    UrgentThenRead,
     /// `splice` into a pipe.
     Splice,
     /// `read` as a 32-bit program calls it.
@@ -128,6 +130,11 @@ impl Receiver {
             ReceivePath::Trunc if part == Part::Body => recv(buffer, RecvFlags::TRUNC),
             ReceivePath::Trunc => recv(buffer, RecvFlags::empty()),
             ReceivePath::OneByte => Ok(rustix::io::read(socket, &mut buffer[..1])?),
+            ReceivePath::UrgentThenRead => {
+                // There may be none, or, of TCP, not yet.
+                let _ = recv(&mut [0; 1], RecvFlags::OOB | RecvFlags::DONTWAIT);
+                Ok(rustix::io::read(socket, buffer)?)
+            }
             ReceivePath::Splice => spliced(socket, buffer),
             ReceivePath::Compat => {
                 self.compat.as_mut().ok_or_else(|| io::Error::other("no buffer"))?.read(socket, buffer)

@@ -3,6 +3,7 @@
 use super::paths;
 use crate::case::{Case, Expect, Socket, Start};
 use crate::plan::{Exchange, Manner, Order};
+use crate::receive::ReceivePath;
 use crate::send::SendPath;
 use crate::wire::Side;
 
@@ -37,7 +38,18 @@ pub(super) fn unix() -> impl Iterator<Item = Case> {
         ..of(Socket::UnixPath, "unix/before/opened_before", TURNS)
     };
     let names = Case { names: true, ..of(Socket::UnixPath, "unix/names/both_ends", TURNS) };
-    kinds.chain(ways).chain(sharing("unix/share/", Socket::UnixPath)).chain([before, names])
+    let urgent = |name, receive, expect| Case {
+        send: SendPath::Urgent,
+        receive,
+        expect,
+        ..of(Socket::UnixPath, name, TURNS)
+    };
+    let urgent = [
+        urgent("unix/urgent_byte", ReceivePath::Read, Expect::Exact),
+        // Whoever was given it alone, the kernel does not say at once.
+        urgent("unix/urgent_byte_taken", ReceivePath::UrgentThenRead, Expect::Declared),
+    ];
+    kinds.chain(ways).chain(sharing("unix/share/", Socket::UnixPath)).chain([before, names]).chain(urgent)
 }
 
 fn of(socket: Socket, name: &str, sizes: &[usize]) -> Case {
@@ -119,6 +131,12 @@ fn tcp() -> Vec<Case> {
     vec![
         // What the receiver reads is not what is on the wire.
         Case { send: SendPath::Urgent, expect: Expect::Declared, ..of(Socket::V4, "tcp/urgent_byte", TURNS) },
+        Case {
+            send: SendPath::Urgent,
+            receive: ReceivePath::UrgentThenRead,
+            expect: Expect::Declared,
+            ..of(Socket::V4, "tcp/urgent_byte_taken", TURNS)
+        },
         Case { connections: 200, ..each("tcp/same_addresses_again", Manner::SameAddresses) },
         each("tcp/response_until_close", Manner::UntilClose),
         Case { expect: Expect::ExactButCut, ..each("tcp/response_until_reset", Manner::UntilReset) },
