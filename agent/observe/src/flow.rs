@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use pitot_protocols::message::Side;
-use pitot_stream::PARTITIONS;
 
 use crate::hash;
 
@@ -29,9 +28,9 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    /// The partition, of [`PARTITIONS`], that holds this flow's state: the same in every run.
+    /// A hash that is the same in every run.
     #[must_use]
-    pub fn partition(&self) -> usize {
+    pub fn fixed_hash(&self) -> u64 {
         let side = match self.side {
             Side::Request => 0,
             Side::Response => 1,
@@ -45,8 +44,7 @@ impl FlowKey {
             self.operation.as_deref().unwrap_or_default().as_bytes(),
             &[side, self.status_class.unwrap_or_default()],
         ];
-        let hash = parts.iter().fold(0, |hash, part| hash::mix(hash ^ hash::fixed64(part)));
-        (hash % PARTITIONS as u64) as usize
+        parts.iter().fold(0, |hash, part| hash::mix(hash ^ hash::fixed64(part)))
     }
 }
 
@@ -56,7 +54,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn partitions_are_fixed_and_spread() {
+    fn hashes_are_fixed_and_spread() {
         let key = |route: &str| FlowKey {
             client: "shop".into(),
             server: "billing".into(),
@@ -67,8 +65,8 @@ mod tests {
             side: Side::Request,
             status_class: None,
         };
-        assert_eq!(key("/v1/charges").partition(), key("/v1/charges").partition());
-        let used: BTreeSet<usize> = (0..1000).map(|i| key(&format!("/r{i}")).partition()).collect();
-        assert_eq!(used.len(), PARTITIONS);
+        assert_eq!(key("/v1/charges").fixed_hash(), key("/v1/charges").fixed_hash());
+        let used: BTreeSet<u64> = (0..1000).map(|i| key(&format!("/r{i}")).fixed_hash() % 64).collect();
+        assert_eq!(used.len(), 64);
     }
 }

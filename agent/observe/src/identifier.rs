@@ -19,11 +19,15 @@ pub fn is_identifier(text: &str) -> bool {
 #[must_use]
 pub fn looks_like_data(text: &str) -> bool {
     let bytes = text.as_bytes();
-    if bytes.len() > LONGEST_NAME || bytes.contains(&b'@') {
+    if bytes.len() > LONGEST_NAME {
         return true;
     }
-    let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
-    (digits >= 4 && digits * 2 > bytes.len()) || is_identifier(text)
+    let count = |is: fn(&u8) -> bool| bytes.iter().filter(|b| is(b)).count();
+    let digits = count(u8::is_ascii_digit);
+    let is_mostly_digits = digits >= 4 && digits * 2 > bytes.len();
+    is_mostly_digits
+        || count(|b| *b == b'@') > 0
+        || ((digits > 0 || bytes.len() == 36) && is_identifier(text))
 }
 
 fn is_uuid(bytes: &[u8]) -> bool {

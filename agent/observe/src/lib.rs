@@ -43,8 +43,10 @@
 #![forbid(unsafe_code)]
 
 pub mod flow;
+mod flows;
 pub mod hash;
 pub mod identifier;
+mod names;
 pub mod naming;
 mod observer;
 mod path;

@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
-use pitot_common::user::{Process, ProcessId};
-use pitot_protocols::message::{Message, Peer, RequestLine, Side};
+use pitot_protocols::message::Message;
 
-use crate::flow::FlowKey;
+use crate::flows::Flows;
 use crate::hash;
+use crate::names::Names;
 use crate::naming::Namer;
-use crate::route;
-use crate::shape::{Counts, Observation, Shape};
-use crate::shapes::Shapes;
+use crate::shape::{Counts, Observation};
 use crate::tape::{Parser, Refusal};
-use crate::trie::Trie;
-use crate::walk::{Caps, Overflow, Walker};
+use crate::walk::{Overflow, Walker};
 
 /// What an observer may hold. Every cap has a counter in [`Counters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +25,7 @@ pub struct Limits {
     pub flow_paths: usize,
     /// Shapes remembered of a flow; beyond, they are forgotten ([`Counters::forgotten_shapes`]) and built anew.
     pub flow_shapes: usize,
-    /// Flows remembered; beyond, the least recently seen is forgotten ([`Counters::forgotten_flows`]).
+    /// Flows remembered; beyond, one not seen for long is forgotten ([`Counters::forgotten_flows`]).
     pub flows: usize,
 }
 
@@ -41,7 +37,7 @@ impl Default for Limits {
             paths: 4_096,
             flow_paths: 16_384,
             flow_shapes: 512,
-            flows: 8_192,
+            flows: 16_384,
         }
     }
 }
@@ -138,31 +134,15 @@ pub struct Counters {
     pub forgotten_shapes: u64,
 }
 
-/// What is remembered of a flow.
-struct Flow {
-    /// Its key in [`Flows::places`].
-    name: Box<str>,
-    key: Arc<FlowKey>,
-    trie: Trie,
-    shapes: Shapes,
-    /// Number of the last message, for eviction.
-    last: u64,
-}
-
 /// Turns messages into observations. Never fails on traffic; see the crate's documentation.
 pub struct Observer {
     limits: Limits,
-    namer: Namer,
-    names: HashMap<ProcessId, Arc<str>>,
+    names: Names,
     parser: Parser,
     walker: Walker,
     flows: Flows,
-    messages: u64,
     counters: Counters,
 }
-
-/// Processes whose names are remembered.
-const NAMES: usize = 4_096;
 
 impl Observer {
     /// An observer that knows nothing yet.
@@ -170,12 +150,10 @@ impl Observer {
     pub fn new(limits: Limits, namer: Namer) -> Self {
         Self {
             limits,
-            namer,
-            names: HashMap::new(),
+            names: Names::new(namer),
             parser: Parser::new(limits.depth),
             walker: Walker::default(),
             flows: Flows::default(),
-            messages: 0,
             counters: Counters::default(),
         }
     }
@@ -210,13 +188,10 @@ impl Observer {
             return Err(Unobserved::Incomplete);
         }
         let request = message.request.as_deref().ok_or(Unobserved::NoRequest)?;
-        self.messages += 1;
-        let names = [self.name(&message.client), self.name(&message.server)];
-        let Self { limits, parser, walker, flows, counters, .. } = self;
+        let Self { limits, names, parser, walker, flows, counters, .. } = self;
         let Some(flow) = flows.of(message, request, names, *limits, counters) else {
             return Err(Unobserved::NoRequest);
         };
-        flow.last = self.messages;
         let (shape, counts) = match json_body(message) {
             Body::None => (None, Counts::Once),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
@@ -231,141 +206,12 @@ impl Observer {
             exchange: Arc::clone(&message.exchange),
             conn: connection(message),
             flow: Arc::clone(&flow.key),
+            flow_hash: flow.hash,
             shape,
             counts,
             body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
         })
     }
-
-    fn name(&mut self, peer: &Peer) -> Arc<str> {
-        match peer {
-            Peer::Local(process) => self.process_name(process),
-            other => self.namer.peer(other),
-        }
-    }
-
-    fn process_name(&mut self, process: &Process) -> Arc<str> {
-        if let Some(name) = self.names.get(&process.id) {
-            return Arc::clone(name);
-        }
-        if self.names.len() >= NAMES {
-            self.names.clear(); // A name is found again: it is a pure function of the process.
-        }
-        let name = self.namer.local(process);
-        self.names.insert(process.id, Arc::clone(&name));
-        name
-    }
-}
-
-impl Flow {
-    fn new(key: FlowKey, name: Box<str>, limits: Limits) -> Self {
-        Self { name, key: Arc::new(key), trie: Trie::new(), shapes: Shapes::new(limits.flow_shapes), last: 0 }
-    }
-
-    fn count(
-        &mut self,
-        body: &[u8],
-        parser: &mut Parser,
-        walker: &mut Walker,
-        counters: &mut Counters,
-        limits: Limits,
-    ) -> Result<(Option<Arc<Shape>>, Counts), Unobserved> {
-        if self.trie.len() > limits.flow_paths || self.trie.is_exhausted() {
-            counters.forgotten_paths += self.trie.len() as u64;
-            self.trie.clear();
-            self.shapes.clear();
-        }
-        let caps = Caps { nodes: limits.nodes, paths: limits.paths };
-        let trie = &mut self.trie;
-        let replaced = parser.parse(body, |tape| walker.walk(tape, trie, caps))??;
-        counters.duplicate_keys += u64::from(replaced > 0);
-        let (shape, counts, forgotten) = self.shapes.of(&self.trie);
-        counters.forgotten_shapes += forgotten as u64;
-        Ok((Some(shape), counts))
-    }
-}
-
-/// The flows of an observer.
-#[derive(Default)]
-struct Flows {
-    places: HashMap<Box<str>, usize>,
-    flows: Vec<Flow>,
-    /// The key of the message at hand.
-    scratch: String,
-}
-
-impl Flows {
-    /// The flow of a message, found without allocating where it is known.
-    fn of(
-        &mut self,
-        message: &Message,
-        request: &RequestLine,
-        [client, server]: [Arc<str>; 2],
-        limits: Limits,
-        counters: &mut Counters,
-    ) -> Option<&mut Flow> {
-        let scratch = &mut self.scratch;
-        let method = route::method(&request.method);
-        let status_class = status_class(message);
-        scratch.clear();
-        route::push_route(scratch, &request.target);
-        let route_len = scratch.len();
-        let side = if message.side == Side::Request { "request" } else { "response" };
-        for part in [side, method, message.protocol, &client, &server] {
-            scratch.push('\0');
-            push_without_nul(scratch, part);
-        }
-        scratch.push('\0');
-        scratch.extend(status_class.map(|class| char::from(b'0' + class)));
-        let place = match self.places.get(scratch.as_str()) {
-            Some(place) => *place,
-            None => {
-                let key = FlowKey {
-                    client,
-                    server,
-                    protocol: message.protocol,
-                    method: method.into(),
-                    route: scratch.get(..route_len).unwrap_or_default().into(),
-                    operation: None,
-                    side: message.side,
-                    status_class,
-                };
-                let name: Box<str> = scratch.as_str().into();
-                self.add(Flow::new(key, name, limits), limits, counters)
-            }
-        };
-        self.flows.get_mut(place)
-    }
-
-    /// Adds a flow, in the place of the one seen least recently where there is no room.
-    fn add(&mut self, flow: Flow, limits: Limits, counters: &mut Counters) -> usize {
-        let name = flow.name.clone();
-        let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.last);
-        let place = match oldest {
-            Some((place, oldest)) if self.places.len() >= limits.flows => {
-                counters.forgotten_flows += 1;
-                self.places.remove(&oldest.name);
-                *oldest = flow;
-                place
-            }
-            _ => {
-                self.flows.push(flow);
-                self.flows.len() - 1
-            }
-        };
-        self.places.insert(name, place);
-        place
-    }
-}
-
-/// NUL parts the key: a name from a file may hold one.
-fn push_without_nul(key: &mut String, part: &str) {
-    part.split('\0').for_each(|piece| key.push_str(piece));
-}
-
-fn status_class(message: &Message) -> Option<u8> {
-    let status = message.status.filter(|_| message.side == Side::Response)?;
-    u8::try_from(status / 100).ok().filter(|class| (1..=9).contains(class))
 }
 
 /// What is known of a body before it is parsed.
@@ -389,6 +235,9 @@ fn json_body(message: &Message) -> Body<'_> {
 
 /// `application/json`, `text/json`, or a type with the suffix `+json` (RFC 6839).
 fn is_json_type(content_type: &str) -> bool {
+    if content_type == "application/json" {
+        return true;
+    }
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let ends_with = |end: &str| {
         essence

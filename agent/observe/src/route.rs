@@ -16,22 +16,36 @@ pub(crate) fn push_route(route: &mut String, target: &str) {
         return;
     };
     let start = route.len();
-    for (i, segment) in path.split('/').skip(1).enumerate() {
+    let mut rest = path.get(1..).unwrap_or_default();
+    for i in 0.. {
+        let (segment, after) = cut(rest, |b| b == b'/');
         if i >= MOST_SEGMENTS || route.len() - start + segment.len().min(64) >= LONGEST {
             route.push_str("/{rest}");
-            break;
+            return;
         }
         route.push('/');
         if is_folded(segment) {
             route.push_str("{id}");
+        } else if segment.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            route.push_str(segment);
         } else {
             route.extend(segment.chars().filter(|c| !c.is_control()));
         }
+        let Some(after) = after else { return };
+        rest = after;
+    }
+}
+
+/// The text before the first byte (of ASCII) that `is_end` names, and what follows it.
+fn cut(text: &str, is_end: impl Fn(u8) -> bool) -> (&str, Option<&str>) {
+    match text.bytes().position(is_end) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
     }
 }
 
 fn is_folded(segment: &str) -> bool {
-    looks_like_data(segment) || segment.contains("%40")
+    looks_like_data(segment) || (segment.bytes().any(|b| b == b'%') && segment.contains("%40"))
 }
 
 /// The path of a target in origin or absolute form.
@@ -42,7 +56,7 @@ fn path_of(target: &str) -> Option<&str> {
         let (_scheme, rest) = target.split_once("://")?;
         rest.find(['/', '?', '#']).and_then(|i| rest.get(i..)).unwrap_or("/")
     };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let (path, _) = cut(path, |b| matches!(b, b'?' | b'#'));
     Some(if path.is_empty() { "/" } else { path })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pitot_protocols::message::Order;
+use pitot_stream::PARTITIONS;
 
 use crate::FlowKey;
 
@@ -92,10 +93,20 @@ pub struct Observation {
     pub conn: u64,
     /// Its flow.
     pub flow: Arc<FlowKey>,
+    /// [`FlowKey::fixed_hash`] of it.
+    pub flow_hash: u64,
     /// The body's shape; `None` where there is no JSON body (empty, or another content type).
     pub shape: Option<Arc<Shape>>,
     /// How often each entry of the shape occurs in this body.
     pub counts: Counts,
     /// The body's length in bytes.
     pub body_bytes: u32,
+}
+
+impl Observation {
+    /// The partition, of [`PARTITIONS`], that holds the state of its flow: the same in every run.
+    #[must_use]
+    pub fn partition(&self) -> usize {
+        (self.flow_hash % PARTITIONS as u64) as usize
+    }
 }

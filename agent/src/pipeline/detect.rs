@@ -120,7 +120,7 @@ fn queues(observations: Vec<Observation>, ticks: &[Tick]) -> Vec<Vec<Work>> {
     let mut queues: Vec<Vec<Work>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
     let mut observations = observations.into_iter().peekable();
     let add = |queues: &mut Vec<Vec<Work>>, observation: Observation| {
-        if let Some(queue) = queues.get_mut(observation.flow.partition()) {
+        if let Some(queue) = queues.get_mut(observation.partition()) {
             queue.push(Work::Observation(observation));
         }
     };

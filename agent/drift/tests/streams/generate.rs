@@ -87,6 +87,7 @@ impl Source {
             exchange: format!("{seq}").into(),
             conn,
             flow: Arc::clone(&self.flow),
+            flow_hash: self.flow.fixed_hash(),
             shape: Some(Arc::clone(shape)),
             counts: body.0.values().copied().collect(),
             body_bytes: 100,
