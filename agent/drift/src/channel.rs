@@ -47,6 +47,13 @@ pub(crate) struct Channel {
     /// Last trial without the property in some instance, and the time of the one after.
     last_short: u64,
     pub(crate) full_since_ns: u64,
+    /// From the first interruption on.
+    past: Option<Box<Past>>,
+}
+
+/// Runs without the property, and runs of trials that have it in all instances.
+#[derive(Debug, Clone, Default)]
+struct Past {
     none_runs: Runs,
     full_runs: Runs,
     none_check: Check,
@@ -112,17 +119,25 @@ impl Channel {
         self.last_some_ns = t_ns;
     }
 
+    /// The next `trials` trials have the property in all instances, as the one before them had; the last of them at `t_ns`.
+    pub(crate) fn see_again(&mut self, trials: u64, t_ns: u64) {
+        self.some += trials;
+        self.last_some += trials;
+        self.last_some_ns = t_ns;
+    }
+
     #[cold]
     fn interrupt(&mut self, now: u64, full: bool, t_ns: u64) {
         let absent = now - self.last_some - 1;
-        self.none_runs.add(absent);
+        let past = self.past.get_or_insert_default();
+        past.none_runs.add(absent);
         if absent > 0 {
-            self.full_runs.add(self.last_some - self.last_short);
+            past.full_runs.add(self.last_some - self.last_short);
             self.last_short = now - 1;
             self.full_since_ns = t_ns;
         }
         if !full {
-            self.full_runs.add(now - 1 - self.last_short);
+            past.full_runs.add(now - 1 - self.last_short);
             self.last_short = now;
             self.full_since_ns = t_ns;
         }
@@ -136,11 +151,10 @@ impl Channel {
             before: self.rate(),
             error: 1.0,
         };
-        let is_due = run.length >= SHORTEST
-            && self.some >= FEWEST
-            && self.trials() >= HISTORY
-            && self.none_check.is_due(self.last_some, run.length);
-        run.judged(is_due, &self.none_runs, run.before, budget)
+        let is_long = run.length >= SHORTEST && self.some >= FEWEST && self.trials() >= HISTORY;
+        let past = self.past.as_mut().filter(|_| is_long)?;
+        let is_due = past.none_check.is_due(self.last_some, run.length);
+        run.judged(is_due, &past.none_runs, run.before, budget)
     }
 
     /// Whether every trial has the property now, which was not so before.
@@ -149,12 +163,10 @@ impl Channel {
         let trials = self.trials().saturating_sub(length);
         let before = self.some.saturating_sub(length) as f64 / trials.max(1) as f64;
         let run = Run { length, since_ns: self.full_since_ns, before, error: 1.0 };
-        let is_due = self.last_some == now
-            && length >= SHORTEST
-            && trials >= HISTORY
-            && self.full_check.is_due(self.last_short, length);
-        let rate = 1.0 - before;
-        run.judged(is_due, &self.full_runs, rate, budget)
+        let is_long = self.last_some == now && length >= SHORTEST && trials >= HISTORY;
+        let past = self.past.as_mut().filter(|_| is_long)?;
+        let is_due = past.full_check.is_due(self.last_short, length);
+        run.judged(is_due, &past.full_runs, 1.0 - before, budget)
     }
 }
 
@@ -192,9 +204,12 @@ mod tests {
         assert_eq!((channel.trials(), channel.rate()), (16, 1.0));
         channel.see(25, true, 25);
         assert!(!channel.is_always());
-        assert_eq!((channel.none_runs.count(), channel.full_runs.count(), channel.full_since_ns), (1, 1, 25));
+        let runs = |channel: &Channel| {
+            channel.past.as_ref().map(|past| (past.none_runs.count(), past.full_runs.count()))
+        };
+        assert_eq!((runs(&channel), channel.full_since_ns), (Some((1, 1)), 25));
         channel.see(26, false, 26);
-        assert_eq!((channel.none_runs.count(), channel.full_runs.count(), channel.last_short), (1, 2, 26));
+        assert_eq!((runs(&channel), channel.last_short), (Some((1, 2)), 26));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 use pitot_observe::hash::mix;
-use pitot_observe::{FlowKey, Observation};
+use pitot_observe::{FlowKey, Observation, Shape};
 use pitot_protocols::message::Order;
 
 use crate::channel::Channel;
@@ -29,10 +29,14 @@ const PLANS: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) key: Arc<FlowKey>,
+    /// [`FlowKey::fixed_hash`].
+    pub(crate) hash: u64,
     /// Number of its last message among all of its partition, for eviction.
     pub(crate) seen: u64,
     fields: Fields,
     plans: HashMap<u64, Arc<Plan>>,
+    /// Messages not yet counted in `fields`.
+    repeats: Repeats,
     novelties: Vec<Novelty>,
     /// Questions raised so far, by event.
     raised: [u64; Event::COUNT],
@@ -41,6 +45,24 @@ pub(crate) struct Flow {
     conn: u64,
     /// Messages that came on another connection than the one before.
     switches: u64,
+}
+
+/// Messages that are like the one before in all that is counted here: they are counted together, once another one comes.
+#[derive(Debug, Default)]
+struct Repeats {
+    /// Of a message after which repeats are possible; see [`Fields::is_still`].
+    plan: Option<Arc<Plan>>,
+    messages: u64,
+    /// Time of the last.
+    t_ns: u64,
+}
+
+/// Instances of a path in a message.
+struct Instances {
+    total: u32,
+    nulls: u32,
+    /// Instances of the object that holds it, where presence is measured.
+    parents: Option<u32>,
 }
 
 /// Something that may be a first event.
@@ -56,12 +78,14 @@ struct Incident {
 }
 
 impl Flow {
-    pub(crate) fn new(key: Arc<FlowKey>) -> Self {
+    pub(crate) fn new(key: Arc<FlowKey>, hash: u64) -> Self {
         Self {
             key,
+            hash,
             seen: 0,
             fields: Fields::default(),
             plans: HashMap::new(),
+            repeats: Repeats::default(),
             novelties: Vec::new(),
             raised: [0; Event::COUNT],
             messages: 0,
@@ -85,7 +109,17 @@ impl Flow {
         self.messages += 1;
         self.switches += u64::from(self.messages > 1 && message.conn != self.conn);
         self.conn = message.conn;
-        let Some(plan) = self.plan(message, config) else { return };
+        let Some(shape) = &message.shape else { return };
+        if let Some(plan) = &self.repeats.plan
+            && plan.is_of(shape, self.fields.version)
+            && plan.is_full(&message.counts)
+        {
+            self.repeats.messages += 1;
+            self.repeats.t_ns = message.t_ns;
+            return;
+        }
+        self.count_repeats();
+        let plan = self.plan(shape, config);
         let learning = self.messages <= config.learning_messages;
         let mut touched = false;
         for step in &plan.steps {
@@ -107,36 +141,50 @@ impl Flow {
             Reporter { key, fields, moment: last, out }.runs(novelties, config.error_budget);
         }
         sort(out, before);
+        if sweep
+            && out.len() == before
+            && self.novelties.is_empty()
+            && plan.is_full(&message.counts)
+            && self.fields.is_still(&plan)
+        {
+            self.repeats.plan = Some(plan);
+        }
+    }
+
+    fn count_repeats(&mut self) {
+        let Repeats { plan, messages, t_ns } = std::mem::take(&mut self.repeats);
+        if let Some(plan) = plan.filter(|_| messages > 0) {
+            self.fields.see_again(&plan, messages, t_ns);
+        }
     }
 
     /// The input ends: reports what needs no further message.
     pub(crate) fn finish(&mut self, config: &Config, out: &mut Vec<Evidence>) {
+        self.count_repeats();
         let before = out.len();
         self.judge(true, config, out);
         sort(out, before);
     }
 
-    fn plan(&mut self, message: &Observation, config: &Config) -> Option<Arc<Plan>> {
-        let shape = message.shape.as_ref()?;
+    fn plan(&mut self, shape: &Shape, config: &Config) -> Arc<Plan> {
         if let Some(plan) = self.plans.get(&shape.hash)
-            && plan.version == self.fields.version
-            && plan.entries == shape.entries.len()
+            && plan.is_of(shape, self.fields.version)
         {
-            return Some(Arc::clone(plan));
+            return Arc::clone(plan);
         }
         let plan = Arc::new(self.fields.plan(shape, config.paths));
         if self.plans.len() >= PLANS {
             self.plans.clear(); // A plan is made again from its shape.
         }
         self.plans.insert(shape.hash, Arc::clone(&plan));
-        Some(plan)
+        plan
     }
 
     /// Counts one path of a message. Whether it is of interest to a question.
     #[inline]
     fn step(&mut self, step: &Step, message: &Observation, learning: bool) -> bool {
         let count = |entry: u32| message.counts.get(entry);
-        let total: u32 = (step.first..step.end).map(count).sum();
+        let total = message.counts.sum(step.first..step.end);
         let nulls = step.null.map_or(0, count);
         let parent = step.parent.map(|(entry, slot)| (count(entry), slot));
         let trials = parent.and_then(|(_, slot)| self.fields.get(slot)).map_or(0, |parent| parent.objects);
@@ -145,18 +193,39 @@ impl Flow {
         let Some(field) = self.fields.get_mut(step.slot) else { return false };
         field.messages += 1;
         field.objects += u64::from(step.is_object);
-        let now = field.messages;
+        let is_expected =
+            if nulls == 0 { !field.nulls.is_always() } else { nulls == total && !field.nulls.is_never() };
         let is_ordinary = !open
-            && nulls == 0
-            && !field.nulls.is_always()
+            && is_expected
             && field.types.contains(step.types)
             && parent.is_none_or(|(parents, _)| total >= parents && !field.presence.is_never());
         if is_ordinary {
             if parent.is_some() {
                 field.presence.see(trials, true, message.t_ns);
             }
+            if nulls > 0 {
+                field.nulls.see(field.messages, true, message.t_ns);
+            }
             return false;
         }
+        let instances = Instances { total, nulls, parents: parent.map(|(parents, _)| parents) };
+        self.examine(step, instances, trials, message, learning)
+    }
+
+    /// Counts one path of a message of which something is new, or asked about.
+    #[cold]
+    fn examine(
+        &mut self,
+        step: &Step,
+        instances: Instances,
+        trials: u64,
+        message: &Observation,
+        learning: bool,
+    ) -> bool {
+        let Instances { total, nulls, parents } = instances;
+        let open = !self.novelties.is_empty();
+        let Some(field) = self.fields.get_mut(step.slot) else { return false };
+        let now = field.messages;
         let mut incidents: [Option<Incident>; 5] = [const { None }; Event::COUNT];
         let incident = |event, history: Option<u64>, trial, amount, whole| {
             let history = history.filter(|_| !learning);
@@ -170,7 +239,7 @@ impl Flow {
             })
         };
 
-        if let Some((parents, _)) = parent {
+        if let Some(parents) = parents {
             let enough = history_needed(field.presence_report);
             let is_full = total >= parents;
             if field.presence.is_never() || open {
@@ -357,3 +426,6 @@ fn sort(out: &mut [Evidence], from: usize) {
         new.sort_by(|a, b| a.path.cmp(&b.path).then(a.kind.cmp(&b.kind)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The flows of one partition.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -20,11 +21,25 @@ pub struct Counters {
     pub refused_paths: u64,
 }
 
+/// A flow's key, hashed by [`FlowKey::fixed_hash`] (with the table's seed), which comes with each message. Traffic that
+/// is made to collide in it is no worse than the same number of flows in one partition, which the same hash tells.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    key: Arc<FlowKey>,
+    hash: u64,
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
 /// The flows of one partition: learns what they are like, and says what changed.
 #[derive(Debug, Default)]
 pub struct Flows {
     config: Config,
-    places: HashMap<Arc<FlowKey>, usize>,
+    places: HashMap<Place, usize>,
     flows: Vec<Flow>,
     counters: Counters,
 }
@@ -39,9 +54,10 @@ impl Flows {
     /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.
     pub fn push(&mut self, observation: Observation, out: &mut Vec<Evidence>) {
         self.counters.messages += 1;
-        let place = match self.places.get(&observation.flow) {
+        let key = Place { key: Arc::clone(&observation.flow), hash: observation.flow_hash };
+        let place = match self.places.get(&key) {
             Some(place) => *place,
-            None => self.add(&observation.flow),
+            None => self.add(key),
         };
         if let Some(flow) = self.flows.get_mut(place) {
             flow.seen = self.counters.messages;
@@ -76,22 +92,20 @@ impl Flows {
     }
 
     /// Adds a flow, in the place of the one seen least recently where there is no room.
-    fn add(&mut self, key: &Arc<FlowKey>) -> usize {
-        let flow = Flow::new(Arc::clone(key));
-        let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.seen);
-        let place = match oldest {
-            Some((place, oldest)) if self.places.len() >= self.config.flows => {
-                self.counters.forgotten_flows += 1;
-                self.places.remove(&oldest.key);
-                *oldest = flow;
-                place
-            }
-            _ => {
-                self.flows.push(flow);
-                self.flows.len() - 1
-            }
+    fn add(&mut self, key: Place) -> usize {
+        let flow = Flow::new(Arc::clone(&key.key), key.hash);
+        let place = if self.flows.len() < self.config.flows.max(1) {
+            self.flows.push(flow);
+            self.flows.len() - 1
+        } else {
+            let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.seen);
+            let Some((place, oldest)) = oldest else { return 0 };
+            self.counters.forgotten_flows += 1;
+            self.places.remove(&Place { key: Arc::clone(&oldest.key), hash: oldest.hash });
+            *oldest = flow;
+            place
         };
-        self.places.insert(Arc::clone(key), place);
+        self.places.insert(key, place);
         place
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use foldhash::HashMap;
-use pitot_observe::Shape;
 use pitot_observe::shape::ValueKind;
+use pitot_observe::{Counts, Shape};
 
 use crate::field::Field;
 use crate::types::Types;
@@ -35,12 +35,30 @@ pub(crate) struct Missing {
 /// What to do for a message of a shape.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) entries: usize,
+    hash: u64,
+    entries: usize,
     /// The flow's version for which `missing` holds.
-    pub(crate) version: u64,
+    version: u64,
     /// Parents first.
     pub(crate) steps: Vec<Step>,
     pub(crate) missing: Vec<Missing>,
+    /// Members of the shape's objects that are not in it, `missing` or not.
+    lacking: Vec<u32>,
+}
+
+impl Plan {
+    /// Whether this is the plan of a shape, as far as the flow's fields are those of `version`.
+    pub(crate) fn is_of(&self, shape: &Shape, version: u64) -> bool {
+        self.hash == shape.hash && self.entries == shape.entries.len() && self.version == version
+    }
+
+    /// Whether every member is in as many instances as its parent.
+    pub(crate) fn is_full(&self, counts: &Counts) -> bool {
+        let is_full = |step: &Step| {
+            step.parent.is_none_or(|(entry, _)| counts.sum(step.first..step.end) >= counts.get(entry))
+        };
+        matches!(counts, Counts::Once) || self.steps.iter().all(is_full)
+    }
 }
 
 /// The fields of a flow, by slot.
@@ -72,17 +90,59 @@ impl Fields {
                 *present = true;
             }
         }
-        let mut missing = Vec::new();
+        let (mut missing, mut lacking) = (Vec::new(), Vec::new());
         for step in &steps {
             let object = (step.first..step.end).find(|i| is_object(shape, *i));
             let (Some(entry), Some(field)) = (object, self.get(step.slot)) else { continue };
-            let absent =
-                field.children.iter().filter(|c| !present.get(**c as usize).copied().unwrap_or(true));
-            let always =
-                absent.filter(|c| self.get(**c).is_some_and(|f| f.is_member && f.presence.is_always()));
-            missing.extend(always.map(|slot| Missing { slot: *slot, parent: (entry, step.slot) }));
+            for child in field.children.iter().copied() {
+                let is_absent = !present.get(child as usize).copied().unwrap_or(true);
+                let Some(field) = self.get(child).filter(|child| child.is_member && is_absent) else {
+                    continue;
+                };
+                lacking.push(child);
+                if field.presence.is_always() {
+                    missing.push(Missing { slot: child, parent: (entry, step.slot) });
+                }
+            }
         }
-        Plan { entries: shape.entries.len(), version: self.version, steps, missing }
+        let (hash, entries) = (shape.hash, shape.entries.len());
+        Plan { hash, entries, version: self.version, steps, missing, lacking }
+    }
+
+    /// Whether any number of full messages of this plan, after one of them, only make every count greater: each path
+    /// was always there, with these types, always or never null, and what is not there never was.
+    pub(crate) fn is_still(&self, plan: &Plan) -> bool {
+        let is_still = |step: &Step| {
+            self.get(step.slot).is_some_and(|field| {
+                let is_null = step.null.is_some() && step.end - step.first == 1;
+                field.types.contains(step.types)
+                    && if is_null {
+                        field.nulls.is_always()
+                    } else {
+                        step.null.is_none() && field.nulls.is_never()
+                    }
+                    && (step.parent.is_none() || field.presence.is_always())
+            })
+        };
+        plan.steps.iter().all(is_still)
+            && plan.lacking.iter().all(|slot| self.get(*slot).is_some_and(|field| field.presence.is_never()))
+    }
+
+    /// Counts `messages` full messages of a plan that is still ([`Fields::is_still`]), the last of them at `t_ns`.
+    pub(crate) fn see_again(&mut self, plan: &Plan, messages: u64, t_ns: u64) {
+        for step in &plan.steps {
+            let Some(field) = self.get_mut(step.slot) else { continue };
+            field.messages += messages;
+            if step.is_object {
+                field.objects += messages;
+            }
+            if step.parent.is_some() {
+                field.presence.see_again(messages, t_ns);
+            }
+            if step.null.is_some() {
+                field.nulls.see_again(messages, t_ns);
+            }
+        }
     }
 
     fn steps(&mut self, shape: &Shape, cap: usize) -> Vec<Step> {

@@ -1,5 +1,6 @@
 //! The [`Shape`] of a body, shared by all messages that have it, and the [`Observation`] of one message.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pitot_protocols::message::Order;
@@ -69,6 +70,16 @@ impl Counts {
         match self {
             Self::Once => 1,
             Self::Each(counts) => counts.get(entry as usize).copied().unwrap_or(0),
+        }
+    }
+
+    /// Occurrences of several entries together.
+    #[must_use]
+    #[inline]
+    pub fn sum(&self, entries: Range<u32>) -> u32 {
+        match self {
+            Self::Once => entries.end.saturating_sub(entries.start),
+            Self::Each(_) => entries.map(|entry| self.get(entry)).fold(0, u32::saturating_add),
         }
     }
 }
