@@ -58,7 +58,8 @@ impl Shapes {
 impl Known {
     /// Whether the body in `trie` has this shape, whatever the order of its members; it is expected next time.
     fn follow(&mut self, trie: &Trie) -> bool {
-        self.order == trie.touched() || (self.order.len() == trie.touched().len() && self.reorder(trie))
+        let is_same = trie.touched().iter().map(|touched| touched.slot).eq(self.order.iter().copied());
+        is_same || (self.order.len() == trie.touched().len() && self.reorder(trie))
     }
 
     #[cold]
@@ -67,7 +68,7 @@ impl Known {
         let Some(places) = self.slots.iter().map(|slot| trie.place(*slot)).collect() else { return false };
         self.places = places;
         self.order.clear();
-        self.order.extend_from_slice(trie.touched());
+        self.order.extend(trie.touched().iter().map(|touched| touched.slot));
         true
     }
 
@@ -75,7 +76,7 @@ impl Known {
         if trie.is_single() {
             return Counts::Once;
         }
-        let count = |place: &u32| trie.counts().get(*place as usize).copied().unwrap_or(0);
+        let count = |place: &u32| trie.touched().get(*place as usize).map_or(0, |touched| touched.count);
         Counts::Each(self.places.iter().map(count).collect())
     }
 }
@@ -85,7 +86,7 @@ fn build(hash: u64, trie: &Trie) -> Known {
         .touched()
         .iter()
         .zip(0..)
-        .filter_map(|(slot, place)| Some((trie.path(slot.node())?, *slot, place)))
+        .filter_map(|(touched, place)| Some((trie.path(touched.slot.node())?, touched.slot, place)))
         .collect();
     sorted.sort_by(|(a, x, _), (b, y, _)| a.cmp(b).then(x.kind().cmp(&y.kind())));
     let entry_of: HashMap<Slot, u32> = sorted.iter().zip(0..).map(|((_, slot, _), i)| (*slot, i)).collect();
@@ -100,7 +101,7 @@ fn build(hash: u64, trie: &Trie) -> Known {
     Known {
         shape: Arc::new(Shape { hash, entries }),
         slots: sorted.iter().map(|(_, slot, _)| *slot).collect(),
-        order: trie.touched().to_vec(),
+        order: trie.touched().iter().map(|touched| touched.slot).collect(),
         places: sorted.iter().map(|(_, _, place)| *place).collect(),
     }
 }

@@ -17,8 +17,6 @@ use crate::shape::ValueKind;
 pub(crate) const ROOT: u32 = 0;
 /// No node.
 pub(crate) const NONE: u32 = u32::MAX;
-/// Guesses before a name is looked up: one, and one more for an optional member that is absent this time.
-const GUESSES: usize = 2;
 
 /// A path and a kind: an entry of a shape to be. The caps on paths keep nodes far below 2^29.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,11 +75,23 @@ struct Origin {
 /// What the walk needs to know of an object whose members it counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Object {
-    pub(crate) node: u32,
+    node: u32,
     /// Tells it from all others.
-    pub(crate) instance: u64,
-    /// The member before, or [`NONE`].
-    pub(crate) previous: u32,
+    instance: u64,
+    /// The member before, or [`NONE`], and the one that is expected next.
+    previous: u32,
+    expected: u32,
+}
+
+impl Object {
+    pub(crate) const NONE: Self = Self { node: NONE, instance: 0, previous: NONE, expected: NONE };
+}
+
+/// A slot of the current body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Touched {
+    pub(crate) slot: Slot,
+    pub(crate) count: u32,
 }
 
 /// The tree. Node ids are stable until [`Trie::clear`].
@@ -91,9 +101,8 @@ pub(crate) struct Trie {
     origins: Vec<Origin>,
     epoch: u32,
     instances: u64,
-    /// Slots of the current body in the order they were first counted, their counts, and the sum of their hashes.
-    touched: Vec<Slot>,
-    counts: Vec<u32>,
+    /// Slots of the current body in the order they were first counted, and the sum of their hashes.
+    touched: Vec<Touched>,
     hash: u64,
     /// Whether each slot was counted once only.
     is_single: bool,
@@ -109,7 +118,6 @@ impl Trie {
             epoch: 0,
             instances: 0,
             touched: Vec::new(),
-            counts: Vec::new(),
             hash: 0,
             is_single: true,
             places: HashMap::new(),
@@ -135,64 +143,54 @@ impl Trie {
     pub(crate) fn begin(&mut self) {
         self.epoch += 1;
         self.touched.clear();
-        self.counts.clear();
         self.places.clear();
         self.hash = 0;
         self.is_single = true;
     }
 
-    /// Counts a value of `kind` at `node`.
+    /// Counts a value at `node`, of which the kind is given unless it is not to be counted.
     #[inline]
-    pub(crate) fn count(&mut self, node: u32, kind: ValueKind) {
-        let Some(n) = self.nodes.get_mut(node as usize) else { return };
-        if n.epoch == self.epoch {
-            if n.kind == kind {
-                self.is_single = false;
-                if let Some(count) = self.counts.get_mut(n.place as usize) {
-                    *count = count.saturating_add(1);
-                }
-                return;
-            }
-            return self.count_other(node, kind);
+    pub(crate) fn count(&mut self, node: u32, kind: Option<ValueKind>) {
+        let (Some(n), Some(kind)) = (self.nodes.get_mut(node as usize), kind) else { return };
+        if n.epoch != self.epoch && n.kind == kind {
+            self.hash = self.hash.wrapping_add(n.hash);
+            n.epoch = self.epoch;
+            n.place = self.touched.len() as u32;
+            self.touched.push(Touched { slot: Slot::new(node, kind), count: 1 });
+        } else {
+            self.count_again(node, kind);
         }
-        if n.kind != kind {
-            n.kind = kind;
-            n.hash = self.origins.get(node as usize).map_or(0, |origin| origin.hash(kind));
-        }
-        n.epoch = self.epoch;
-        n.place = self.touched.len() as u32;
-        self.hash = self.hash.wrapping_add(n.hash);
-        self.touched.push(Slot::new(node, kind));
-        self.counts.push(1);
     }
 
-    /// Counts a value of another kind than the last of the same path in this body.
-    fn count_other(&mut self, node: u32, kind: ValueKind) {
-        let (Some(n), Some(origin)) = (self.nodes.get_mut(node as usize), self.origins.get(node as usize))
-        else {
+    /// Counts a value where that path has been counted before in this body, or had another kind.
+    fn count_again(&mut self, node: u32, kind: ValueKind) {
+        let Some(n) = self.nodes.get_mut(node as usize) else { return };
+        let is_first = n.epoch != self.epoch;
+        if !is_first && n.kind == kind {
+            self.is_single = false;
+            if let Some(touched) = self.touched.get_mut(n.place as usize) {
+                touched.count = touched.count.saturating_add(1);
+            }
             return;
-        };
-        self.places.insert(Slot::new(node, n.kind), n.place);
+        }
+        if !is_first {
+            self.places.insert(Slot::new(node, n.kind), n.place);
+        }
         n.kind = kind;
-        n.hash = origin.hash(kind);
+        n.hash = self.origins.get(node as usize).map_or(0, |origin| origin.hash(kind));
         if let Some(place) = self.places.get(&Slot::new(node, kind)) {
             n.place = *place;
-            return self.count(node, kind);
+            return self.count_again(node, kind);
         }
-        n.place = self.touched.len() as u32;
         self.hash = self.hash.wrapping_add(n.hash);
-        self.touched.push(Slot::new(node, kind));
-        self.counts.push(1);
+        n.epoch = self.epoch;
+        n.place = self.touched.len() as u32;
+        self.touched.push(Touched { slot: Slot::new(node, kind), count: 1 });
     }
 
     /// Slots of the current body, in the order they were first counted.
-    pub(crate) fn touched(&self) -> &[Slot] {
+    pub(crate) fn touched(&self) -> &[Touched] {
         &self.touched
-    }
-
-    /// How often each of [`Trie::touched`] was counted.
-    pub(crate) fn counts(&self) -> &[u32] {
-        &self.counts
     }
 
     /// Whether each of [`Trie::touched`] was counted once.
@@ -222,42 +220,45 @@ impl Trie {
     /// Enters an object of the current body.
     pub(crate) fn enter(&mut self, node: u32) -> Object {
         self.instances += 1;
-        Object { node, instance: self.instances, previous: NONE }
+        let expected = self.nodes.get(node as usize).map_or(NONE, |n| n.first);
+        Object { node, instance: self.instances, previous: NONE, expected }
     }
 
-    /// The member `name` of `object`, which it then remembers as the one before. Where its value stands on the tape is
-    /// `at`; where it stood when the same name was found before, in the same object, is returned too.
+    /// Counts ([`Trie::count`]) the member `name` of `object`, which stands at `at` on the tape. Returns its node, and
+    /// where the same name was found before in the same object.
     #[inline]
-    pub(crate) fn member(&mut self, object: &mut Object, name: &str, at: u32) -> (u32, Option<u32>) {
-        let node = self.find(object, name);
-        object.previous = node;
+    pub(crate) fn member(
+        &mut self,
+        object: &mut Object,
+        name: &str,
+        at: u32,
+        kind: Option<ValueKind>,
+    ) -> (u32, Option<u32>) {
+        let node = match self.nodes.get(object.expected as usize) {
+            Some(n) if is_same_name(n.name.as_bytes(), name.as_bytes()) => object.expected,
+            _ => self.find(object, name),
+        };
         let Some(n) = self.nodes.get_mut(node as usize) else { return (node, None) };
         // Any number of members share a wildcard.
         let before = (n.seen_in == object.instance && n.name.len() == name.len()).then_some(n.seen_at);
         n.seen_in = object.instance;
         n.seen_at = at;
+        object.previous = node;
+        object.expected = n.next;
+        self.count(node, kind);
         (node, before)
     }
 
-    #[inline]
+    /// Finds a member that is not the one expected. Where the expected one is only left out, the one after it is found
+    /// without a look at the table, and the expectation stays; else it becomes this one.
     fn find(&mut self, object: &Object, name: &str) -> u32 {
-        let mut guess = match self.nodes.get(object.previous as usize) {
-            Some(previous) => previous.next,
-            None => self.nodes.get(object.node as usize).map_or(NONE, |n| n.first),
-        };
-        for _ in 0..GUESSES {
-            let Some(n) = self.nodes.get(guess as usize) else { break };
-            if is_same_name(n.name.as_bytes(), name.as_bytes()) {
-                return guess;
-            }
-            guess = n.next;
+        let skipped = self.nodes.get(object.expected as usize);
+        if let Some(guess) = skipped.map(|skipped| skipped.next)
+            && let Some(n) = self.nodes.get(guess as usize)
+            && is_same_name(n.name.as_bytes(), name.as_bytes())
+        {
+            return guess;
         }
-        self.look_up(object, name)
-    }
-
-    /// Finds a member by its name, and expects it at this place from now on.
-    #[cold]
-    fn look_up(&mut self, object: &Object, name: &str) -> u32 {
         let node = self.named(object.node, name);
         if let Some(previous) = self.nodes.get_mut(object.previous as usize) {
             previous.next = node;
@@ -389,15 +390,15 @@ mod tests {
         let mut trie = Trie::new();
         for kinds in [&[Null][..], &[String, Null, String, Number, Null, Null], &[Number]] {
             trie.begin();
-            kinds.iter().for_each(|kind| trie.count(ROOT, *kind));
+            kinds.iter().for_each(|kind| trie.count(ROOT, Some(*kind)));
             let hash = trie
                 .touched()
                 .iter()
-                .fold(0_u64, |sum, slot| sum.wrapping_add(trie.origins[0].hash(slot.kind())));
+                .fold(0_u64, |sum, touched| sum.wrapping_add(trie.origins[0].hash(touched.slot.kind())));
             assert_eq!(trie.hash(), hash);
             for kind in ValueKind::ALL {
                 let count =
-                    trie.place(Slot::new(ROOT, kind)).map_or(0, |place| trie.counts()[place as usize]);
+                    trie.place(Slot::new(ROOT, kind)).map_or(0, |place| trie.touched()[place as usize].count);
                 assert_eq!(
                     count as usize,
                     kinds.iter().filter(|k| **k == kind).count(),

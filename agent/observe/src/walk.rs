@@ -61,39 +61,40 @@ impl Walker {
         trie.begin();
         self.stack.clear();
         // The body, as if it were the only element of an array.
-        let nothing = Object { node: NONE, instance: 0, previous: NONE };
-        let mut frame = Frame { remaining: 1, elements: ROOT, object: nothing };
-        let mut at = 0;
+        let mut frame = Frame { remaining: 1, elements: ROOT, object: Object::NONE };
+        let mut values = tape.iter();
         loop {
             while frame.remaining == 0 {
                 let Some(outer) = self.stack.pop() else { return Ok(()) };
                 frame = outer;
             }
             frame.remaining -= 1;
-            let mut node = frame.elements;
-            if node == NONE {
-                let Some(Node::String(name)) = tape.get(at) else { return Ok(()) };
-                at += 1;
-                let (member, duplicate_of) = trie.member(&mut frame.object, name, at as u32);
-                node = member;
-                self.replaced.extend(duplicate_of);
-            }
-            let Some(value) = tape.get(at) else { return Ok(()) };
+            let is_member = frame.elements == NONE;
+            let name = if is_member { values.next() } else { None };
+            let at = (tape.len() - values.len()) as u32;
+            let Some(value) = values.next() else { return Ok(()) };
             let (kind, len, below) = describe(value);
-            if !skip.is_empty() && skip.binary_search(&(at as u32)).is_ok() {
-                at += 1 + below;
-                continue;
-            }
-            at += 1;
-            trie.count(node, kind);
+            let is_replaced = !skip.is_empty() && skip.binary_search(&at).is_ok();
+            let counted = (!is_replaced).then_some(kind);
+            let node = if is_member {
+                let Some(Node::String(name)) = name else { return Ok(()) };
+                let (node, duplicate_of) = trie.member(&mut frame.object, name, at, counted);
+                self.replaced.extend(duplicate_of);
+                node
+            } else {
+                trie.count(frame.elements, counted);
+                frame.elements
+            };
             if trie.touched().len() > caps.paths {
                 return Err(Overflow::Paths);
             }
-            if len > 0 {
+            if is_replaced {
+                values = tape.get(at as usize + 1 + below..).unwrap_or_default().iter();
+            } else if len > 0 {
                 self.stack.push(frame);
                 frame = match kind {
                     ValueKind::Object => Frame { remaining: len, elements: NONE, object: trie.enter(node) },
-                    _ => Frame { remaining: len, elements: trie.elements(node), object: nothing },
+                    _ => Frame { remaining: len, elements: trie.elements(node), object: Object::NONE },
                 };
             }
         }
