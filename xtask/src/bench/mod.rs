@@ -19,14 +19,14 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// Messages a second through parse, observe and drift on one core, beside a bare tape parse of the same bytes
-    Detect,
+    Detect(detect::Args),
     /// Requests a second of nginx without and with the agent
     Overhead(overhead::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
-        What::Detect => detect::run(),
+        What::Detect(args) => detect::run(args),
         What::Overhead(args) => overhead::run(args),
     }
 }
