@@ -76,6 +76,12 @@ impl Recording {
         Self { child, stderr, dir }
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it by SIGINT and reads what it wrote.
     ///
     /// # Panics

@@ -13,11 +13,11 @@ use crate::process;
 /// The committed figures.
 const FILE: &str = "docs/verifier-cost.json";
 
-/// By guest: its kernel's version, and its programs.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// By guest, or kernel: its version, and its programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Costs(BTreeMap<String, Measured>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Measured {
     version: String,
     programs: Vec<Program>,
