@@ -49,7 +49,7 @@ const LEFT_TO_RIGHT: &[&[&str]] = &[
     &["pitot-findings"],
     &["pitot-export", "pitot-serve"],
     &["pitot"],
-    &["pitot-golden", "pitot-e2e", "pitot-capture-suite", "pitot-guest"],
+    &["pitot-golden", "pitot-accuracy", "pitot-e2e", "pitot-capture-suite", "pitot-guest"],
 ];
 
 /// Dependencies that live behind one wall: (name or prefix ending in `*`, the crates that may have it).

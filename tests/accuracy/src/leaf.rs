@@ -1,0 +1,258 @@
+//! Sources of values, as fields of real integrations have them: identifiers, amounts with heavy tails, codes of very unequal
+//! frequency, times, texts, slow processes, values that stay the same for hours.
+
+use std::collections::HashMap;
+
+use crate::draw::{Moment, Random};
+use crate::json::{Json, Time, Written};
+use crate::template::Leaf;
+
+fn leaf(draw: impl FnMut(&Moment, &mut Random) -> Json + Send + 'static) -> Leaf {
+    Box::new(draw)
+}
+
+/// Always this text.
+pub fn constant(text: &'static str) -> Leaf {
+    leaf(move |_, _| Json::Text(text.into()))
+}
+
+/// `true` with this probability.
+pub fn flag(probability: f64) -> Leaf {
+    leaf(move |_, random| Json::Bool(random.chance(probability)))
+}
+
+/// Random UUIDs (RFC 9562, version 4).
+pub fn uuid() -> Leaf {
+    leaf(|_, random| {
+        let (high, low) = (random.bits(), random.bits());
+        let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xfff);
+        let (d, e) = (low >> 48 & 0x3fff | 0x8000, low & 0xffff_ffff_ffff);
+        Json::Text(format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}"))
+    })
+}
+
+/// Identifiers like `ch_3NqXk2...`: a prefix and 24 letters and digits.
+pub fn token(prefix: &'static str) -> Leaf {
+    const LETTERS: &[u8] = b"0123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    leaf(move |_, random| {
+        let mut text = prefix.to_owned();
+        text.extend((0..24).map(|_| char::from(LETTERS[random.below(LETTERS.len())])));
+        Json::Text(text)
+    })
+}
+
+/// Numbers that grow by one from message to message.
+pub fn sequence(first: i64) -> Leaf {
+    let mut next = first;
+    leaf(move |_, _| {
+        next += 1;
+        Json::Int(next)
+    })
+}
+
+/// One of `count` identifiers, some far more frequent than others (Zipf).
+pub fn reference(first: i64, count: usize) -> Leaf {
+    leaf(move |_, random| Json::Int(first + zipf(random, count) as i64))
+}
+
+/// A place of 0 to `count`, the n-th with a probability in proportion to about 1/n.
+fn zipf(random: &mut Random, count: usize) -> usize {
+    let spread = (count as f64).ln();
+    ((random.unit() * spread).exp() as usize).saturating_sub(1).min(count.saturating_sub(1))
+}
+
+/// One of these codes, by weight; each tenant has habits of its own.
+pub fn code(codes: &'static [(&'static str, f64)]) -> Leaf {
+    leaf(move |moment, random| {
+        let tilted: Vec<f64> = (0_u32..)
+            .zip(codes)
+            .map(|(i, (_, weight))| weight * (0.7 + 0.6 * habit(moment.tenant, i)))
+            .collect();
+        Json::Text(codes[random.weighted(&tilted)].0.into())
+    })
+}
+
+/// The code of the sender's tenant: `codes` dealt out to tenants.
+pub fn code_of_tenant(codes: &'static [&'static str]) -> Leaf {
+    leaf(move |moment, _| Json::Text(codes[moment.tenant as usize % codes.len()].into()))
+}
+
+/// A number of 0 to 1 that is fixed for a tenant and a purpose.
+fn habit(tenant: u32, purpose: u32) -> f64 {
+    Random::new(u64::from(tenant) << 32 | u64::from(purpose), 0x6861_6269_7400).unit()
+}
+
+/// Money in cents, lognormal around `median`; tenants differ in size. Written as `12.30`.
+pub fn amount(median_cents: f64, sigma: f64) -> Leaf {
+    leaf(move |moment, random| Json::cents(cents(median_cents, sigma, moment, random)))
+}
+
+/// The same as a whole number of cents.
+pub fn minor_amount(median_cents: f64, sigma: f64) -> Leaf {
+    leaf(move |moment, random| Json::Int(cents(median_cents, sigma, moment, random)))
+}
+
+fn cents(median: f64, sigma: f64, moment: &Moment, random: &mut Random) -> i64 {
+    let size = (habit(moment.tenant, 7) - 0.5) * 1.2;
+    let exact = median * (sigma * random.normal() + size).exp();
+    // Prices end in 9 or 0 more often than not.
+    let rounded = if random.chance(0.6) { (exact / 10.0).round() * 10.0 - 1.0 } else { exact };
+    rounded.max(1.0) as i64
+}
+
+/// How many: 1, 2, 3, ... with each further one this probable.
+pub fn count(further: f64) -> Leaf {
+    leaf(move |_, random| {
+        let mut n = 1;
+        while n < 200 && random.chance(further) {
+            n += 1;
+        }
+        Json::Int(n)
+    })
+}
+
+/// So many.
+pub fn exactly(n: i64) -> Leaf {
+    leaf(move |_, _| Json::Int(n))
+}
+
+/// Whole numbers from `low` to `high`.
+pub fn whole(low: i64, high: i64) -> Leaf {
+    leaf(move |_, random| Json::Int(low + random.below((high - low + 1) as usize) as i64))
+}
+
+/// Normal, to so many decimals.
+pub fn normal(mean: f64, deviation: f64, decimals: u8) -> Leaf {
+    leaf(move |_, random| decimal(mean + deviation * random.normal(), decimals))
+}
+
+/// Normal around a mean that follows the time of day.
+pub fn daily(mean: f64, swing: f64, deviation: f64, decimals: u8) -> Leaf {
+    leaf(move |moment, random| {
+        let weekend = if moment.is_weekend() { -0.3 } else { 0.0 };
+        decimal(mean + swing * (moment.daily(15.0) + weekend) + deviation * random.normal(), decimals)
+    })
+}
+
+/// A slow process for each tenant: each value is near the one before (autoregressive of order 1).
+pub fn slow(mean: f64, deviation: f64, memory: f64, decimals: u8) -> Leaf {
+    let mut last: HashMap<u32, f64> = HashMap::new();
+    leaf(move |moment, random| {
+        let state = last.entry(moment.tenant).or_insert_with(|| random.normal());
+        *state = memory * *state + (1.0 - memory * memory).sqrt() * random.normal();
+        decimal(mean + deviation * *state, decimals)
+    })
+}
+
+/// Stays the same for this long on average, then takes another value of `draw`; one value for all tenants.
+pub fn steady(mean_seconds: f64, mut draw: Leaf) -> Leaf {
+    let mut held: Option<(Json, u64)> = None;
+    leaf(move |moment, random| {
+        if let Some((value, until)) = &held
+            && moment.t_ns < *until
+        {
+            return value.clone();
+        }
+        let value = draw(moment, random);
+        let until = moment.t_ns + (random.exponential() * mean_seconds * 1e9) as u64;
+        held = Some((value.clone(), until));
+        value
+    })
+}
+
+/// Heavy-tailed durations in milliseconds (Pareto, index 1.5).
+pub fn duration_ms(least: f64) -> Leaf {
+    leaf(move |_, random| Json::Int((least * (1.0 - random.unit()).powf(-1.0 / 1.5)).min(6e5) as i64))
+}
+
+/// A share of 0 to 1 with all digits.
+pub fn share() -> Leaf {
+    leaf(|_, random| Json::Float(random.unit()))
+}
+
+/// Now, but for a delay of this many seconds on average.
+pub fn now(written: Written, delay_seconds: f64) -> Leaf {
+    leaf(move |moment, random| {
+        let delay = (random.exponential() * delay_seconds * 1e9) as i64;
+        Json::Time(Time { ns: moment.t_ns as i64 - delay, written })
+    })
+}
+
+/// A day up to so many days ahead.
+pub fn day_ahead(days: usize) -> Leaf {
+    leaf(move |moment, random| {
+        let ns = moment.t_ns as i64 + random.below(days) as i64 * 86_400_000_000_000;
+        Json::Time(Time { ns, written: Written::Date })
+    })
+}
+
+const FIRST: &[&str] =
+    &["Ada", "Bo", "Chloé", "Dmitri", "Eun-ji", "Fatima", "Grace", "Håkan", "Inés", "Jürgen"];
+const LAST: &[&str] =
+    &["Smith", "Müller", "García", "Nguyễn", "Okafor", "Rossi", "Sørensen", "Tanaka", "Weiß"];
+const WORDS: &[&str] = &[
+    "blue",
+    "cotton",
+    "delivery",
+    "express",
+    "garden",
+    "invoice",
+    "large",
+    "monthly",
+    "order",
+    "paper",
+    "refund",
+    "set",
+    "shirt",
+    "small",
+    "spring",
+    "subscription",
+    "table",
+    "urgent",
+    "voucher",
+    "wood",
+];
+
+/// Names of people, letters beyond ASCII among them.
+pub fn person() -> Leaf {
+    leaf(|_, random| Json::Text(format!("{} {}", pick(FIRST, random), pick(LAST, random))))
+}
+
+/// Addresses of mail.
+pub fn email() -> Leaf {
+    leaf(|_, random| {
+        let (who, number) = (pick(WORDS, random), random.below(10_000));
+        Json::Text(format!("{who}{number}@example.{}", pick(&["com", "org", "net"], random)))
+    })
+}
+
+/// Some words.
+pub fn text(least: usize, most: usize) -> Leaf {
+    leaf(move |_, random| {
+        let n = least + random.below(most - least + 1);
+        let words: Vec<&str> = (0..n).map(|_| pick(WORDS, random)).collect();
+        Json::Text(words.join(" "))
+    })
+}
+
+/// A text of digits and letters by a pattern: `9` is any digit, `A` any capital letter, all else itself.
+pub fn pattern(pattern: &'static str) -> Leaf {
+    leaf(move |_, random| {
+        let letter = |c: char, random: &mut Random| match c {
+            '9' => char::from(b'0' + random.below(10) as u8),
+            'A' => char::from(b'A' + random.below(26) as u8),
+            other => other,
+        };
+        Json::Text(pattern.chars().map(|c| letter(c, random)).collect())
+    })
+}
+
+fn pick(from: &[&'static str], random: &mut Random) -> &'static str {
+    from[random.below(from.len())]
+}
+
+/// A number to so many decimals.
+fn decimal(x: f64, decimals: u8) -> Json {
+    let mantissa = (x * 10_f64.powi(i32::from(decimals))).round() as i64;
+    if decimals == 0 { Json::Int(mantissa) } else { Json::Decimal { mantissa, scale: decimals } }
+}
