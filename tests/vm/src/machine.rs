@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::mount::{MountFlags, mount};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::system::{RebootCommand, init_module, reboot, uname};
 
 /// (file system, where), in this order. The kernel has mounted nothing.
@@ -21,6 +22,9 @@ const MOUNTS: [(&str, &str); 9] = [
     ("bpf", "/sys/fs/bpf"),
     ("cgroup2", "/sys/fs/cgroup"),
 ];
+
+/// Open files a process may have. A kernel starts with a hard limit of 4096, and cases open thousands of connections.
+const OPEN_FILES: u64 = 1 << 16;
 
 /// Kernel modules, in no order.
 const MODULES: &str = "/modules";
@@ -38,6 +42,8 @@ pub(crate) fn prepare() -> Vec<String> {
     });
     let mut failed: Vec<_> = mounts.chain(loopback_up().err().map(|error| format!("lo: {error}"))).collect();
     failed.extend(load_modules());
+    let open_files = Rlimit { current: Some(OPEN_FILES), maximum: Some(OPEN_FILES) };
+    failed.extend(setrlimit(Resource::Nofile, open_files).err().map(|error| format!("open files: {error}")));
     failed
 }
 

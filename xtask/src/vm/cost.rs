@@ -1,7 +1,7 @@
 //! What each program costs the verifier of each kernel, beside the figures that were committed: a growth is seen
 //! in review, and one of more than a tenth fails the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context as _, Result};
@@ -68,6 +68,26 @@ impl Costs {
         let gone = before.programs.iter().filter(|old| find(programs, &old.name).is_none());
         complaints.extend(gone.map(|old| format!("{} is in {FILE} and was not loaded", old.name)));
         complaints
+    }
+
+    /// A table: a row for each program, a column for each kernel.
+    pub(super) fn table(&self) -> String {
+        let kernels: Vec<_> = self.0.values().map(|measured| measured.version.as_str()).collect();
+        let mut text =
+            format!("| program | {} |\n|---|{}\n", kernels.join(" | "), "--:|".repeat(kernels.len()));
+        let programs = self.0.values().flat_map(|measured| &measured.programs);
+        let names: BTreeSet<_> = programs.map(|program| program.name.as_str()).collect();
+        for name in names {
+            let figures = self.0.values().map(|measured| {
+                let program = measured.programs.iter().find(|program| program.name == name);
+                program.map_or_else(
+                    || "not loaded".into(),
+                    |p| p.verified.map_or_else(|| "?".into(), |n| n.to_string()),
+                )
+            });
+            text.push_str(&format!("| `{name}` | {} |\n", figures.collect::<Vec<_>>().join(" | ")));
+        }
+        text
     }
 
     /// One line a program, so that a difference reads.
@@ -139,6 +159,19 @@ mod tests {
         check(program("p", None, 100), program("p", Some(900), 100), 0);
         check(program("p", Some(100), 10), program("p", Some(50), 10), 0);
         check(program("p", Some(100), 10), program("q", Some(100), 10), 2);
+    }
+
+    #[test]
+    fn a_column_for_each_kernel() {
+        let mut costs = costs(&[program("p", Some(100), 10)]);
+        costs.insert("5.10", "5.10.0", &[program("p", None, 3), program("q", None, 3)]);
+        let rows = [
+            "| program | 5.10.0 | 6.1.0 |",
+            "|---|--:|--:|",
+            "| `p` | ? | 100 |",
+            "| `q` | ? | not loaded |",
+        ];
+        assert_eq!(costs.table(), rows.map(|row| format!("{row}\n")).concat());
     }
 
     #[test]

@@ -133,6 +133,11 @@ fn start(kernel: &Kernel, archive: &Path, parameters: &str, dir: &Path) -> Resul
     Ok(said)
 }
 
+/// What the file of a report says.
+pub(super) fn read_file(path: &Path) -> Result<Said> {
+    Ok(read(&fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?))
+}
+
 /// What the lines of a report say. A line that is none of the guest's is left out: a guest that dies can cut one.
 fn read(report: &str) -> Said {
     let mut said = Said::default();

@@ -21,7 +21,6 @@ use self::cost::Costs;
 use self::guest::{Case, Outcome, Said};
 pub(crate) use self::kernels::KEYRING;
 use self::kernels::{Kernel, Kernels};
-use self::report::Ran;
 use crate::process;
 use crate::setup::{self, Purpose};
 use crate::tally::Tally;
@@ -38,9 +37,12 @@ pub(crate) struct Args {
     /// Each kernel once, and a few cases of every kind: what a change must pass
     #[arg(long, conflicts_with_all = ["guests", "filter"])]
     ci: bool,
-    /// Write docs/verifier-cost.json from this run and, unless it is filtered, docs/kernels.md
-    #[arg(long, conflicts_with_all = ["guests", "ci"])]
+    /// Write docs/verifier-cost.json from this run
+    #[arg(long, conflicts_with = "guests")]
     write: bool,
+    /// Run nothing: write docs/kernels.md from what earlier runs left, a file GUEST.jsonl for each in this directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["guests", "filter", "ci", "write"])]
+    document: Option<PathBuf>,
 }
 
 /// The cases of `--ci`: a send and a receive that few others cover, every kind of socket, connections that were open before,
@@ -74,6 +76,10 @@ const GUESTS: [Guest; 6] = [
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(dir) = &args.document {
+        report::write(dir, &GUESTS.map(|guest| guest.name), &Costs::committed()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut tally = Tally::default();
     let chosen: Vec<_> = GUESTS.iter().filter(|guest| args.wants(guest)).collect();
     let filter = if args.ci { CI_CASES.map(str::to_owned).to_vec() } else { args.filter.clone() };
@@ -85,7 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let kernels = Kernels::open()?;
     let committed = Costs::committed()?;
     // Figures of kernels that are no guests stay (tests/e2e/tests/verifier.rs).
-    let (mut costs, mut ran) = (committed.clone(), Vec::new());
+    let mut costs = committed.clone();
+    let (mut whole, wanted) = (0, chosen.len());
     for guest in chosen {
         let kernel = match kernels.newest(guest.suite) {
             Ok(kernel) => kernel,
@@ -105,15 +112,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         let seconds = said.took.as_secs_f64();
         eprintln!("vm: {}: {} (Linux {}) in {seconds:.1} s", guest.name, kernel.version, said.release);
-        ran.push(Ran { guest: guest.name, version: kernel.version, said });
+        whole += usize::from(said.ended && !said.programs.is_empty());
     }
     if args.write {
-        let whole = ran.iter().filter(|ran| ran.said.ended && !ran.said.programs.is_empty()).count();
-        ensure!(whole == GUESTS.len(), "nothing is written: not every guest came to its end");
+        ensure!(whole == wanted, "nothing is written: not every guest came to its end");
         costs.write()?;
-        if filter.is_empty() {
-            report::write(&ran)?;
-        }
     }
     Ok(tally.finish())
 }

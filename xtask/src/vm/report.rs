@@ -3,111 +3,107 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::guest::{Counts, Outcome, Said};
+use super::cost::Costs;
+use super::guest::{self, Case, Counts, Outcome, Said};
 use crate::process;
 
 const FILE: &str = "docs/kernels.md";
-
-const HEAD: &str = "# Kernels
-
-Written by `cargo xtask vm --write`. It boots Debian's kernels for virtual machines in QEMU, without KVM, and runs
-the capture suite (`tests/e2e/capture`) in each: programs that send and receive seeded content in every way, while
-`pitot record` runs. A message that Pitot reports as complete must have the hash of what was sent (*exact*); one
-that it could not see whole must be said to be so (*declared*), and bytes it lost must be counted (*lost*). A
-message that is neither is *missing*, one that differs is *wrong*: both fail the run. What the verifier of each kernel
-walks to accept the programs is in `verifier-cost.json`; the run also fails where that has grown by more than a tenth.
-
-";
+/// The words around the tables.
+const HEAD: &str = include_str!("kernels.md");
 
 /// A guest that ran.
-pub(super) struct Ran {
-    pub(super) guest: &'static str,
-    /// Version of the kernel's package.
-    pub(super) version: String,
-    pub(super) said: Said,
+struct Ran {
+    guest: &'static str,
+    said: Said,
 }
 
-pub(super) fn write(guests: &[Ran]) -> Result<()> {
-    fs::write(process::root().join(FILE), document(guests)).with_context(|| format!("cannot write {FILE}"))
+/// Writes it from the files `GUEST.jsonl` in `dir`, one for each of `guests` that ran.
+///
+/// # Errors
+/// When there is none, or the document cannot be written.
+pub(super) fn write(dir: &Path, guests: &[&'static str], costs: &Costs) -> Result<()> {
+    let mut ran = Vec::new();
+    for guest in guests {
+        let path = dir.join(format!("{guest}.jsonl"));
+        if path.is_file() {
+            ran.push(Ran { guest, said: guest::read_file(&path)? });
+        }
+    }
+    ensure!(!ran.is_empty(), "no report of a guest in {}: the files are GUEST.jsonl", dir.display());
+    fs::write(process::root().join(FILE), document(&ran, costs))
+        .with_context(|| format!("cannot write {FILE}"))
 }
 
-fn document(guests: &[Ran]) -> String {
-    let mut text = String::from(HEAD);
-    overview(&mut text, guests);
-    inexact(&mut text, guests);
-    skipped(&mut text, guests);
-    text
+fn document(guests: &[Ran], costs: &Costs) -> String {
+    HEAD.replace("{cases}\n", &overview(guests))
+        .replace("{not shown}\n", &not_shown(guests))
+        .replace("{verifier}\n", &costs.table())
 }
 
-fn overview(text: &mut String, guests: &[Ran]) {
-    text.push_str("| kernel | preemption | cases | skipped | messages sent | exact | declared | lost | missing | wrong |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
-    for Ran { version, said, .. } in guests {
-        let counts: Vec<_> = counted(said).map(|(_, counts)| counts).collect();
-        let Counts { sent, exact, declared, lost, missing, wrong } = sum(&counts);
-        let skipped = said.cases.len() - counts.len();
+fn overview(guests: &[Ran]) -> String {
+    let mut text = String::from(
+        "| guest | kernel | preemption | cases | skipped | failed | messages | exact | declared | lost | missing | wrong |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for Ran { guest, said } in guests {
+        let Counts { sent, exact, declared, lost, missing, wrong } = sum(&said.cases);
+        let count = |is: fn(&Outcome) -> bool| said.cases.iter().filter(|case| is(&case.outcome)).count();
+        let made = count(|outcome| matches!(outcome, Outcome::Counted(_)));
+        let skipped = count(|outcome| matches!(outcome, Outcome::Skipped(_)));
+        let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
         let preemption = said.preemption.as_deref().unwrap_or("fixed");
-        let made = counts.len();
+        let kernel = &said.release;
+        let end = if said.ended { "" } else { ", ended before its end" };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "| {version} | {preemption} | {made} | {skipped} | {sent} | {exact} | {declared} | {lost} | {missing} | {wrong} |"
+            "| {guest}{end} | {kernel} | {preemption} | {made} | {skipped} | {failed} | {sent} | {exact} | {declared} | {lost} | {missing} | {wrong} |"
         );
     }
+    text
 }
 
-/// Cases that are not exact on every kernel.
-fn inexact(text: &mut String, guests: &[Ran]) {
-    let mut rows = String::new();
-    for Ran { guest, said, .. } in guests {
-        for (case, counts) in counted(said).filter(|(_, counts)| counts.exact != counts.sent) {
-            let Counts { sent, exact, declared, lost, missing, wrong } = counts;
-            let _ = writeln!(
-                rows,
-                "| {case} | {guest} | {sent} | {exact} | {declared} | {lost} | {missing} | {wrong} |"
-            );
-        }
-    }
-    if rows.is_empty() {
-        text.push_str("\nEvery message of every case was exact.\n");
-        return;
-    }
-    text.push_str("\n## Not exact\n\n| case | guest | sent | exact | declared | lost | missing | wrong |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|\n");
-    text.push_str(&rows);
-}
-
-fn skipped(text: &mut String, guests: &[Ran]) {
+/// The cases that were skipped or failed, by the reason.
+fn not_shown(guests: &[Ran]) -> String {
     let mut reasons: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for Ran { guest, said, .. } in guests {
+    for Ran { guest, said } in guests {
         for case in &said.cases {
-            if let Outcome::Skipped(reason) = &case.outcome {
-                reasons.entry((&case.name, reason)).or_default().push(guest);
-            }
+            let (Outcome::Skipped(why) | Outcome::Failed(why)) = &case.outcome else { continue };
+            reasons.entry((guest, why)).or_default().push(&case.name);
         }
     }
-    if reasons.is_empty() {
-        return;
+    let mut text = String::from("| guest | why | cases |\n|---|---|---|\n");
+    for ((guest, why), cases) in reasons {
+        let _ = writeln!(text, "| {guest} | {why} | {}: {} |", cases.len(), groups(&cases));
     }
-    text.push_str("\n## Skipped\n\n| case | why | guests |\n|---|---|---|\n");
-    for ((case, reason), on) in reasons {
-        let on = if on.len() == guests.len() { "all".into() } else { on.join(", ") };
-        let _ = writeln!(text, "| {case} | {reason} | {on} |");
-    }
+    text
 }
 
-fn counted(said: &Said) -> impl Iterator<Item = (&str, Counts)> {
-    said.cases.iter().filter_map(|case| match case.outcome {
-        Outcome::Counted(counts) => Some((case.name.as_str(), counts)),
+/// Names of cases; of a group with many, the group and how many.
+fn groups(cases: &[&str]) -> String {
+    /// Of more, the names do not tell more.
+    const NAMED: usize = 3;
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for case in cases {
+        groups.entry(case.split('/').next().unwrap_or(case)).or_default().push(case);
+    }
+    let words = groups.into_iter().map(|(group, cases)| match cases.len() {
+        ..=NAMED => cases.iter().map(|case| format!("`{case}`")).collect::<Vec<_>>().join(", "),
+        many => format!("`{group}/` ({many})"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn sum(cases: &[Case]) -> Counts {
+    let counted = |case: &Case| match case.outcome {
+        Outcome::Counted(counts) => Some(counts),
         Outcome::Skipped(_) | Outcome::Failed(_) => None,
-    })
-}
-
-fn sum(all: &[Counts]) -> Counts {
-    let total = |of: fn(&Counts) -> u64| all.iter().map(of).sum();
+    };
+    let total = |of: fn(&Counts) -> u64| cases.iter().filter_map(counted).map(|counts| of(&counts)).sum();
     Counts {
         sent: total(|c| c.sent),
         exact: total(|c| c.exact),
@@ -120,28 +116,29 @@ fn sum(all: &[Counts]) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::guest::Case;
     use super::*;
 
     #[test]
-    fn says_what_is_not_exact_and_what_was_skipped() {
+    fn says_what_was_shown_and_what_was_not() {
         let counts = Counts { sent: 2, exact: 1, declared: 1, ..Counts::default() };
         let case = |name: &str, outcome| Case { name: name.into(), outcome, complaints: Vec::new() };
-        let cases = vec![
+        let mut cases = vec![
             case("a/exact", Outcome::Counted(Counts { sent: 3, exact: 3, ..Counts::default() })),
             case("a/declared", Outcome::Counted(counts)),
-            case("a/skipped", Outcome::Skipped("no io_uring".into())),
+            case("a/failed", Outcome::Failed("took too long".into())),
         ];
-        let guests =
-            [Ran { guest: "6.1", version: "6.1.0-1".into(), said: Said { cases, ..Said::default() } }];
-        let text = document(&guests);
+        for name in ["b/1", "b/2", "b/3", "b/4", "c/1"] {
+            cases.push(case(name, Outcome::Skipped("no io_uring".into())));
+        }
+        let said = Said { cases, release: "6.1.0".into(), ended: true, ..Said::default() };
+        let text = document(&[Ran { guest: "6.1", said }], &Costs::default());
         for row in [
-            "| 6.1.0-1 | fixed | 2 | 1 | 5 | 4 | 1 | 0 | 0 | 0 |",
-            "| a/declared | 6.1 | 2 | 1 | 1 | 0 | 0 | 0 |",
-            "| a/skipped | no io_uring | all |",
+            "| 6.1 | 6.1.0 | fixed | 2 | 5 | 1 | 5 | 4 | 1 | 0 | 0 | 0 |",
+            "| 6.1 | took too long | 1: `a/failed` |",
+            "| 6.1 | no io_uring | 5: `b/` (4), `c/1` |",
         ] {
             assert!(text.contains(row), "{row} is not in {text}");
         }
-        assert!(!text.contains("a/exact"));
+        assert!(!text.contains("a/exact") && !text.contains("{cases}") && !text.contains("{verifier}"));
     }
 }
