@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use pitot_protocols::message::{Message, RequestLine, Side};
 
+use crate::expected::Expected;
 use crate::flow::FlowKey;
 use crate::names::Names;
 use crate::observer::{Counters, Limits, Unobserved};
@@ -27,6 +28,7 @@ pub(crate) struct Flow {
     pub(crate) hash: u64,
     trie: Trie,
     shapes: Shapes,
+    expected: Expected,
     /// Number of the last message.
     last: u64,
 }
@@ -39,6 +41,7 @@ impl Flow {
             key: Arc::new(key),
             trie: Trie::new(),
             shapes: Shapes::new(limits.flow_shapes),
+            expected: Expected::default(),
             last: 0,
         }
     }
@@ -52,18 +55,26 @@ impl Flow {
         counters: &mut Counters,
         limits: Limits,
     ) -> Result<(Option<Arc<Shape>>, Counts), Unobserved> {
-        if self.trie.len() > limits.flow_paths || self.trie.is_exhausted() {
-            counters.forgotten_paths += self.trie.len() as u64;
-            self.trie.clear();
-            self.shapes.clear();
-        }
-        let caps = Caps { nodes: limits.nodes, paths: limits.paths };
-        let trie = &mut self.trie;
-        let replaced = parser.parse(body, |tape| walker.walk(tape, trie, caps))??;
-        counters.duplicate_keys += u64::from(replaced > 0);
-        let (shape, counts, forgotten) = self.shapes.of(&self.trie);
-        counters.forgotten_shapes += forgotten as u64;
-        Ok((Some(shape), counts))
+        let Self { trie, shapes, expected, .. } = self;
+        parser.parse(body, |tape| {
+            if let Some((shape, counts)) = expected.find(tape) {
+                return Ok((Some(shape), counts));
+            }
+            if trie.len() > limits.flow_paths || trie.is_exhausted() {
+                counters.forgotten_paths += trie.len() as u64;
+                trie.clear();
+                shapes.clear();
+            }
+            let caps = Caps { nodes: limits.nodes, paths: limits.paths };
+            let replaced = walker.walk(tape, trie, caps)?;
+            counters.duplicate_keys += u64::from(replaced > 0);
+            let (shape, counts, forgotten) = shapes.of(trie);
+            counters.forgotten_shapes += forgotten as u64;
+            if replaced == 0 {
+                expected.learn(tape, &shape, &counts);
+            }
+            Ok((Some(shape), counts))
+        })?
     }
 }
 

@@ -42,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod expected;
 pub mod flow;
 mod flows;
 pub mod hash;

@@ -16,7 +16,7 @@ use crate::shape::ValueKind;
 /// Index of the node of `$`.
 pub(crate) const ROOT: u32 = 0;
 /// No node.
-pub(crate) const NONE: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
 
 /// A path and a kind: an entry of a shape to be. The caps on paths keep nodes far below 2^29.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ struct Node {
     kind: ValueKind,
 }
 
-const _: () = assert!(size_of::<Node>() <= 64);
+const _: () = assert!(size_of::<Node>() == 64);
 
 /// What is needed where a path is new or has another kind.
 #[derive(Debug)]
@@ -83,10 +83,6 @@ pub(crate) struct Object {
     expected: u32,
 }
 
-impl Object {
-    pub(crate) const NONE: Self = Self { node: NONE, instance: 0, previous: NONE, expected: NONE };
-}
-
 /// A slot of the current body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Touched {
@@ -104,6 +100,8 @@ pub(crate) struct Trie {
     /// Slots of the current body in the order they were first counted, and the sum of their hashes.
     touched: Vec<Touched>,
     hash: u64,
+    /// See [`Trie::replaced`].
+    replaced: Vec<u32>,
     /// Whether each slot was counted once only.
     is_single: bool,
     /// The places of nodes with several kinds in the current body.
@@ -119,6 +117,7 @@ impl Trie {
             instances: 0,
             touched: Vec::new(),
             hash: 0,
+            replaced: Vec::new(),
             is_single: true,
             places: HashMap::new(),
         };
@@ -143,15 +142,18 @@ impl Trie {
     pub(crate) fn begin(&mut self) {
         self.epoch += 1;
         self.touched.clear();
-        self.places.clear();
+        self.replaced.clear();
+        if !self.places.is_empty() {
+            self.places.clear();
+        }
         self.hash = 0;
         self.is_single = true;
     }
 
-    /// Counts a value at `node`, of which the kind is given unless it is not to be counted.
+    /// Counts a value of `kind` at `node`.
     #[inline]
-    pub(crate) fn count(&mut self, node: u32, kind: Option<ValueKind>) {
-        let (Some(n), Some(kind)) = (self.nodes.get_mut(node as usize), kind) else { return };
+    pub(crate) fn count(&mut self, node: u32, kind: ValueKind) {
+        let Some(n) = self.nodes.get_mut(node as usize) else { return };
         if n.epoch != self.epoch && n.kind == kind {
             self.hash = self.hash.wrapping_add(n.hash);
             n.epoch = self.epoch;
@@ -163,6 +165,7 @@ impl Trie {
     }
 
     /// Counts a value where that path has been counted before in this body, or had another kind.
+    #[inline(never)]
     fn count_again(&mut self, node: u32, kind: ValueKind) {
         let Some(n) = self.nodes.get_mut(node as usize) else { return };
         let is_first = n.epoch != self.epoch;
@@ -224,38 +227,38 @@ impl Trie {
         Object { node, instance: self.instances, previous: NONE, expected }
     }
 
-    /// Counts ([`Trie::count`]) the member `name` of `object`, which stands at `at` on the tape. Returns its node, and
-    /// where the same name was found before in the same object.
+    /// The node of the member `name` of `object`, whose value stands at `at` on the tape.
     #[inline]
-    pub(crate) fn member(
-        &mut self,
-        object: &mut Object,
-        name: &str,
-        at: u32,
-        kind: Option<ValueKind>,
-    ) -> (u32, Option<u32>) {
+    pub(crate) fn member(&mut self, object: &mut Object, name: &str, at: u32) -> u32 {
         let node = match self.nodes.get(object.expected as usize) {
-            Some(n) if is_same_name(n.name.as_bytes(), name.as_bytes()) => object.expected,
+            Some(n) if is_same_name(&n.name, name) => object.expected,
             _ => self.find(object, name),
         };
-        let Some(n) = self.nodes.get_mut(node as usize) else { return (node, None) };
-        // Any number of members share a wildcard.
-        let before = (n.seen_in == object.instance && n.name.len() == name.len()).then_some(n.seen_at);
+        let Some(n) = self.nodes.get_mut(node as usize) else { return node };
+        // Any number of members share a wildcard, which has no name.
+        if n.seen_in == object.instance && n.name.len() == name.len() {
+            self.replaced.push(n.seen_at);
+        }
         n.seen_in = object.instance;
         n.seen_at = at;
         object.previous = node;
         object.expected = n.next;
-        self.count(node, kind);
-        (node, before)
+        node
+    }
+
+    /// Where values stand that a later member of the same name, in the same object, replaces.
+    pub(crate) fn replaced(&self) -> &[u32] {
+        &self.replaced
     }
 
     /// Finds a member that is not the one expected. Where the expected one is only left out, the one after it is found
     /// without a look at the table, and the expectation stays; else it becomes this one.
+    #[inline(never)]
     fn find(&mut self, object: &Object, name: &str) -> u32 {
         let skipped = self.nodes.get(object.expected as usize);
         if let Some(guess) = skipped.map(|skipped| skipped.next)
             && let Some(n) = self.nodes.get(guess as usize)
-            && is_same_name(n.name.as_bytes(), name.as_bytes())
+            && is_same_name(&n.name, name)
         {
             return guess;
         }
@@ -352,7 +355,8 @@ impl Origin {
 /// Whether two names are the same; the empty name, which nodes without one have too, is none. Most names are short: two
 /// loads that may overlap tell, without a call.
 #[inline]
-fn is_same_name(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() != b.len() {
         return false;
     }
@@ -371,12 +375,12 @@ mod tests {
 
     #[test]
     fn names_are_compared_whole() {
-        for len in 0..40 {
-            let name: Vec<u8> = (0..len).map(|i| b'a' + i % 26).collect();
+        for len in 0..40_u8 {
+            let name: String = (0..len).map(|i| char::from(b'a' + i % 26)).collect();
             assert_eq!(is_same_name(&name, &name.clone()), len > 0);
             for at in 0..name.len() {
                 let mut other = name.clone();
-                other[at] ^= 1;
+                other.replace_range(at..=at, "_");
                 assert!(!is_same_name(&name, &other), "{len} {at}");
                 assert!(!is_same_name(&name, &name[..at]), "{len} {at}");
             }
@@ -390,7 +394,7 @@ mod tests {
         let mut trie = Trie::new();
         for kinds in [&[Null][..], &[String, Null, String, Number, Null, Null], &[Number]] {
             trie.begin();
-            kinds.iter().for_each(|kind| trie.count(ROOT, Some(*kind)));
+            kinds.iter().for_each(|kind| trie.count(ROOT, *kind));
             let hash = trie
                 .touched()
                 .iter()

@@ -3,7 +3,7 @@
 use simd_json::{Node, StaticNode};
 
 use crate::shape::ValueKind;
-use crate::trie::{NONE, Object, ROOT, Trie};
+use crate::trie::{Object, ROOT, Trie};
 
 /// Why a body was not counted to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +20,27 @@ pub(crate) struct Caps {
 }
 
 /// An object or array whose values are being counted.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Frame {
     /// Values still to come.
     remaining: usize,
-    /// The node of its elements, where it is an array, else [`NONE`].
-    elements: u32,
-    object: Object,
+    holder: Holder,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    Object(Object),
+    /// The node of its elements.
+    Array(u32),
+}
+
+/// What is left of a tape.
+struct Values<'t, 'v> {
+    rest: &'t [Node<'v>],
+    /// Where on the tape it begins.
+    at: u32,
+    /// Where values stand that are not to be counted, in order.
+    skip: &'t [u32],
 }
 
 /// Reusable state of the walk.
@@ -46,64 +60,122 @@ impl Walker {
         }
         self.replaced.clear();
         self.pass(tape, trie, caps)?;
-        if !self.replaced.is_empty() {
-            self.replaced.sort_unstable();
-            self.replaced.dedup();
-            let found = self.replaced.len();
-            self.pass(tape, trie, caps)?;
-            return Ok(found);
+        if trie.replaced().is_empty() {
+            return Ok(0);
         }
-        Ok(0)
+        self.replaced.extend_from_slice(trie.replaced());
+        self.replaced.sort_unstable();
+        self.replaced.dedup();
+        self.pass(tape, trie, caps)?;
+        Ok(self.replaced.len())
     }
 
     fn pass(&mut self, tape: &[Node<'_>], trie: &mut Trie, caps: Caps) -> Result<(), Overflow> {
-        let skip = std::mem::take(&mut self.replaced);
+        let mut values = Values { rest: tape, at: 0, skip: &self.replaced };
         trie.begin();
         self.stack.clear();
         // The body, as if it were the only element of an array.
-        let mut frame = Frame { remaining: 1, elements: ROOT, object: Object::NONE };
-        let mut values = tape.iter();
+        let mut frame = Frame { remaining: 1, holder: Holder::Array(ROOT) };
         loop {
-            while frame.remaining == 0 {
-                let Some(outer) = self.stack.pop() else { return Ok(()) };
-                frame = outer;
-            }
-            frame.remaining -= 1;
-            let is_member = frame.elements == NONE;
-            let name = if is_member { values.next() } else { None };
-            let at = (tape.len() - values.len()) as u32;
-            let Some(value) = values.next() else { return Ok(()) };
-            let (kind, len, below) = describe(value);
-            let is_replaced = !skip.is_empty() && skip.binary_search(&at).is_ok();
-            let counted = (!is_replaced).then_some(kind);
-            let node = if is_member {
-                let Some(Node::String(name)) = name else { return Ok(()) };
-                let (node, duplicate_of) = trie.member(&mut frame.object, name, at, counted);
-                self.replaced.extend(duplicate_of);
-                node
-            } else {
-                trie.count(frame.elements, counted);
-                frame.elements
+            let inner = match &mut frame.holder {
+                Holder::Object(object) => members(object, &mut frame.remaining, &mut values, trie, caps)?,
+                Holder::Array(node) => elements(*node, &mut frame.remaining, &mut values, trie, caps)?,
             };
-            if trie.touched().len() > caps.paths {
-                return Err(Overflow::Paths);
-            }
-            if is_replaced {
-                values = tape.get(at as usize + 1 + below..).unwrap_or_default().iter();
-            } else if len > 0 {
-                self.stack.push(frame);
-                frame = match kind {
-                    ValueKind::Object => Frame { remaining: len, elements: NONE, object: trie.enter(node) },
-                    _ => Frame { remaining: len, elements: trie.elements(node), object: Object::NONE },
-                };
+            match inner {
+                Some(inner) => self.stack.push(std::mem::replace(&mut frame, inner)),
+                None => match self.stack.pop() {
+                    Some(outer) => frame = outer,
+                    None => return Ok(()),
+                },
             }
         }
     }
 }
 
+/// Counts members of an object up to the next one that holds values itself, which is returned.
+fn members(
+    object: &mut Object,
+    remaining: &mut usize,
+    values: &mut Values<'_, '_>,
+    trie: &mut Trie,
+    caps: Caps,
+) -> Result<Option<Frame>, Overflow> {
+    while *remaining > 0 {
+        *remaining -= 1;
+        let [Node::String(name), value, rest @ ..] = values.rest else { return Ok(None) };
+        values.rest = rest;
+        values.at += 2;
+        let node = trie.member(object, name, values.at - 1);
+        if let Some(inner) = values.count(value, node, trie, caps)? {
+            return Ok(Some(inner));
+        }
+    }
+    Ok(None)
+}
+
+/// The same, of the elements of an array.
+fn elements(
+    node: u32,
+    remaining: &mut usize,
+    values: &mut Values<'_, '_>,
+    trie: &mut Trie,
+    caps: Caps,
+) -> Result<Option<Frame>, Overflow> {
+    while *remaining > 0 {
+        *remaining -= 1;
+        let [value, rest @ ..] = values.rest else { return Ok(None) };
+        values.rest = rest;
+        values.at += 1;
+        if let Some(inner) = values.count(value, node, trie, caps)? {
+            return Ok(Some(inner));
+        }
+    }
+    Ok(None)
+}
+
+impl Values<'_, '_> {
+    /// Counts the value just taken; what it holds, if it holds anything.
+    #[inline]
+    fn count(
+        &mut self,
+        value: &Node<'_>,
+        node: u32,
+        trie: &mut Trie,
+        caps: Caps,
+    ) -> Result<Option<Frame>, Overflow> {
+        let (kind, remaining, below) = describe(value);
+        if !self.skip.is_empty() && self.skip(below) {
+            return Ok(None);
+        }
+        trie.count(node, kind);
+        if trie.touched().len() > caps.paths {
+            return Err(Overflow::Paths);
+        }
+        if remaining == 0 {
+            return Ok(None);
+        }
+        let holder = match kind {
+            ValueKind::Object => Holder::Object(trie.enter(node)),
+            _ => Holder::Array(trie.elements(node)),
+        };
+        Ok(Some(Frame { remaining, holder }))
+    }
+
+    /// Whether the value just taken is one to skip; then skips what it holds, so many tape nodes.
+    #[cold]
+    fn skip(&mut self, below: usize) -> bool {
+        let is_skipped = self.skip.binary_search(&(self.at - 1)).is_ok();
+        if is_skipped {
+            self.rest = self.rest.get(below..).unwrap_or_default();
+            self.at += below as u32;
+        }
+        is_skipped
+    }
+}
+
 /// Kind of a value, how many values it holds, and how many tape nodes stand below it.
 #[inline]
-fn describe(value: &Node<'_>) -> (ValueKind, usize, usize) {
+pub(crate) fn describe(value: &Node<'_>) -> (ValueKind, usize, usize) {
     match value {
         Node::Object { len, count } => (ValueKind::Object, *len, *count),
         Node::Array { len, count } => (ValueKind::Array, *len, *count),

@@ -279,7 +279,8 @@ proptest! {
     #[test]
     fn agrees_with_a_plain_walk(values in vec(any_json(), 1..8)) {
         let mut observer = observer();
-        for value in &values {
+        // From the sixteenth body like it on, the first is expected.
+        for value in std::iter::repeat_n(&values[0], 18).chain(&values).chain(&values[..1]) {
             let observation = observer.observe(&json(&value.to_string())).unwrap();
             prop_assert_eq!(lines(&observation), oracle(value));
             assert_parents(&observation);
