@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use log::LevelFilter;
 
+use crate::config::Lane;
+
 /// Finds schema, semantic and value drift, record loss and duplicates from the bytes on the sockets.
 #[derive(Debug, Parser)]
 #[command(
@@ -286,4 +288,7 @@ pub struct Kernel {
     /// The kernel's type information, when it is not at its usual place.
     #[arg(long, value_name = "F", hide = true)]
     pub btf: Option<PathBuf>,
+    /// Which programs capture TCP, in place of the configuration's `capture.lane`.
+    #[arg(long, value_name = "LANE")]
+    pub lane: Option<Lane>,
 }

@@ -4,6 +4,8 @@
 //! section `s` is `PITOT_S__K` (upper case, two underscores for each level), its value is YAML
 //! (`PITOT_REDACTION__HEADERS='[x-api-key]'`). Then flags.
 
+use clap::ValueEnum;
+use pitot_capture::LaneChoice;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +66,8 @@ pub struct Capture {
     #[serde(deserialize_with = "ring_size")]
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub ring_bytes: u32,
+    /// Which programs of the kernel part capture TCP.
+    pub lane: Lane,
     /// Whether Unix stream sockets are captured beside TCP.
     pub unix: bool,
     /// Which connections.
@@ -73,7 +77,30 @@ pub struct Capture {
 
 impl Default for Capture {
     fn default() -> Self {
-        Self { ring_bytes: 16 << 20, unix: true, filter: Rules::default() }
+        Self { ring_bytes: 16 << 20, lane: Lane::Auto, unix: true, filter: Rules::default() }
+    }
+}
+
+/// Which programs of the kernel part capture TCP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Those on packets, and where they can't be had those on tracepoints.
+    #[default]
+    Auto,
+    /// Those on packets: they need cgroup v2 and CAP_NET_ADMIN, and cost least.
+    Packet,
+    /// Those on tracepoints: they need Linux 6.12.
+    Tracepoint,
+}
+
+impl From<Lane> for LaneChoice {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Auto => Self::Auto,
+            Lane::Packet => Self::Packet,
+            Lane::Tracepoint => Self::Tracepoint,
+        }
     }
 }
 

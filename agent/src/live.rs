@@ -46,20 +46,28 @@ impl Capture {
 /// # Errors
 /// Class 3: one line that names the fix.
 pub fn open(config: &Config, kernel: &Kernel, privileges: Privileges) -> Result<Capture, Failure> {
+    let drop_privileges = privileges == Privileges::Drop;
+    let live =
+        Live::open(&Options { drop_privileges, ..options(config, kernel) }).map_err(Failure::machine)?;
+    let capture = Capture { control: live.control(), live };
+    capture.set_filter(&config.capture.filter.filter())?;
+    Ok(capture)
+}
+
+/// How to capture, by the configuration and the flags.
+#[must_use]
+pub fn options(config: &Config, kernel: &Kernel) -> Options {
     let mut options = Options {
         ring_bytes: config.capture.ring_bytes,
         unix: config.capture.unix,
+        lane: kernel.lane.unwrap_or(config.capture.lane).into(),
         host_root: config.naming.host_root.clone().into(),
-        drop_privileges: privileges == Privileges::Drop,
         ..Options::default()
     };
     if let Some(btf) = &kernel.btf {
         options.btf.clone_from(btf);
     }
-    let live = Live::open(&options).map_err(Failure::machine)?;
-    let capture = Capture { control: live.control(), live };
-    capture.set_filter(&config.capture.filter.filter())?;
-    Ok(capture)
+    options
 }
 
 /// Hands batches to `take` until `stop` is asked or `deadline` has come, and then what was captured before.

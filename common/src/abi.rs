@@ -166,11 +166,13 @@ pub enum Loss {
     Urgent = 13,
     /// Sent on one of several connections that carry one Multipath TCP stream (RFC 8684): its own numbers do not place it.
     Multipath = 14,
+    /// Arrived at a moment of its connection at which the lane of tracepoints is shown nothing, and was never read by copying.
+    NotShown = 15,
 }
 
 impl Loss {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RingFull,
         Self::LoadFailed,
         Self::PacketTooLarge,
@@ -185,6 +187,7 @@ impl Loss {
         Self::NotAttributed,
         Self::Urgent,
         Self::Multipath,
+        Self::NotShown,
     ];
 
     /// The name used in ledgers and metrics.
@@ -205,6 +208,7 @@ impl Loss {
             Self::NotAttributed => "not_attributed",
             Self::Urgent => "urgent",
             Self::Multipath => "multipath",
+            Self::NotShown => "not_shown",
         }
     }
 

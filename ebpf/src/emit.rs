@@ -12,6 +12,7 @@ use pitot_common::abi::{
     SMALL, SegmentRecord,
 };
 
+use crate::capture::Skb;
 use crate::globals::{MAX_CHUNKS, OFF_MM_ARG_END, OFF_MM_ARG_START, OFF_TASK_COMM, OFF_TASK_MM, WAKE_AT};
 use crate::maps::{PROCESSES, RECORDS, count};
 use crate::overload::{self, Admission};
@@ -43,31 +44,31 @@ pub(crate) struct Part {
 
 /// Emits a packet, after its process if that is new.
 #[inline(always)]
-pub(crate) fn packet(ctx: &SkBuffContext, facts: &Facts<'_>, mut kept: Option<&mut Kept>) {
+pub(crate) fn packet(skb: &impl Skb, facts: &Facts<'_>, mut kept: Option<&mut Kept>) {
     let Facts { packet, owner, time_ns, .. } = *facts;
     announce(owner, time_ns, kept.as_deref_mut());
     let waiting = waiting();
     if packet.total == 0 {
-        segment::<0>(ctx, facts, Part { offset: 0, len: 0, short: 0, reason: 0 }, wake(waiting));
+        header(facts, Part { offset: 0, len: 0, short: 0, reason: 0 }, wake(waiting));
         return;
     }
     let admission = overload::admit(packet, waiting, time_ns, kept);
     if admission == Admission::Admitted {
-        payload(ctx, facts, u64::from(forget(ctx, wake(waiting) as u32)));
+        skb.payload(facts, u64::from(forget(skb.length(), wake(waiting) as u32)));
         return;
     }
     count(Loss::Overload, packet.total);
     if admission == Admission::Begins || packet.is_control() {
-        without_payload(ctx, facts, Loss::Overload as u32);
+        without_payload(facts, Loss::Overload as u32);
     }
 }
 
 /// Emits the header of a packet whose payload is left out; for no reason if that is not counted.
 #[inline(always)]
-pub(crate) fn without_payload(ctx: &SkBuffContext, facts: &Facts<'_>, reason: u32) {
+pub(crate) fn without_payload(facts: &Facts<'_>, reason: u32) {
     let short = if reason == 0 { 0 } else { facts.packet.total };
     let reason = if short == 0 { 0 } else { reason as u8 };
-    segment::<0>(ctx, facts, Part { offset: 0, len: 0, short, reason }, u64::from(BPF_RB_NO_WAKEUP));
+    header(facts, Part { offset: 0, len: 0, short, reason }, u64::from(BPF_RB_NO_WAKEUP));
 }
 
 /// Emits the process unless this socket's last record was of the same one.
@@ -86,7 +87,7 @@ fn announce(owner: Owner, time_ns: u64, kept: Option<&mut Kept>) {
 /// Full records of constant size first and one tail after the loop: choosing the size inside the loop multiplies what
 /// the verifier must walk.
 #[inline(always)]
-fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
+pub(crate) fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
     let total = facts.packet.total;
     let mut offset = 0;
     for _ in 0..MAX_CHUNKS.load() {
@@ -112,12 +113,7 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
         }
         _ => {
             count(Loss::PacketTooLarge, rest);
-            segment::<0>(
-                ctx,
-                facts,
-                Part { offset, len: 0, short: rest, reason: Loss::PacketTooLarge as u8 },
-                flags,
-            );
+            header(facts, Part { offset, len: 0, short: rest, reason: Loss::PacketTooLarge as u8 }, flags);
         }
     }
 }
@@ -126,8 +122,7 @@ fn payload(ctx: &SkBuffContext, facts: &Facts<'_>, flags: u64) {
 #[inline(always)]
 fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part, flags: u64) -> bool {
     let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
-        // What is short is counted where that was decided.
-        count(Loss::RingFull, facts.packet.total - part.offset - part.short);
+        count(Loss::RingFull, facts.packet.total - part.offset);
         return false;
     };
     let record_ptr = record.as_mut_ptr();
@@ -135,17 +130,29 @@ fn segment<const N: usize>(ctx: &SkBuffContext, facts: &Facts<'_>, part: Part, f
     let (header, payload) =
         unsafe { (addr_of_mut!((*record_ptr).header), addr_of_mut!((*record_ptr).payload)) };
     write_header(header, facts, part);
-    if N > 0 {
-        let at = facts.packet.payload + part.offset;
-        let len = bounded::<N>(part.len);
-        // SAFETY: `len` is at most N, the size of `payload`.
-        let failed = unsafe { bpf_skb_load_bytes(ctx.as_ptr(), at, payload.cast(), len) } != 0;
-        if failed {
-            record.discard(u64::from(BPF_RB_NO_WAKEUP));
-            count(Loss::LoadFailed, facts.packet.total - part.offset);
-            return false;
-        }
+    let at = facts.packet.payload + part.offset;
+    let len = bounded::<N>(part.len);
+    // SAFETY: `len` is at most N, the size of `payload`.
+    let failed = unsafe { bpf_skb_load_bytes(ctx.as_ptr(), at, payload.cast(), len) } != 0;
+    if failed {
+        record.discard(u64::from(BPF_RB_NO_WAKEUP));
+        count(Loss::LoadFailed, facts.packet.total - part.offset);
+        return false;
     }
+    record.submit(flags);
+    true
+}
+
+/// Emits a record without payload; false if it could not be.
+#[inline(always)]
+pub(crate) fn header(facts: &Facts<'_>, part: Part, flags: u64) -> bool {
+    let Some(mut record) = RECORDS.reserve::<SegmentRecord<0>>(0) else {
+        // What is short is counted where that was decided.
+        count(Loss::RingFull, facts.packet.total - part.offset - part.short);
+        return false;
+    };
+    // SAFETY: points into the reservation.
+    write_header(unsafe { addr_of_mut!((*record.as_mut_ptr()).header) }, facts, part);
     record.submit(flags);
     true
 }

@@ -12,7 +12,11 @@ use pitot_common::abi::{ABI_VERSION, COMM_LEN, KIND_SOCKET, SocketRecord};
 
 use crate::globals::{OFF_TASK_COMM, SELF_TGID};
 use crate::owner::{Owner, kernel, owner_of};
-use crate::sock::{self, AF_INET, AF_INET6, AF_UNIX, OFF_SOCKET_SK, OFF_UNIX_PEER};
+use crate::sock::{
+    self, AF_INET, AF_INET6, AF_UNIX, OFF_SOCK_COOKIE, OFF_SOCK_PEER_PORT, OFF_SOCK_PEER_V4,
+    OFF_SOCK_PEER_V6, OFF_SOCK_PORT, OFF_SOCK_PROTOCOL, OFF_SOCK_STATE, OFF_SOCK_V4, OFF_SOCK_V6,
+    OFF_SOCKET_SK, OFF_UNIX_PEER,
+};
 
 /// `file.f_inode`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
@@ -23,33 +27,6 @@ static OFF_FILE_PRIVATE: Global<u32> = Global::new(0);
 /// `inode.i_mode`
 #[unsafe(no_mangle)]
 static OFF_INODE_MODE: Global<u32> = Global::new(0);
-/// `sock.sk_protocol`
-#[unsafe(no_mangle)]
-static OFF_SOCK_PROTOCOL: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_state`
-#[unsafe(no_mangle)]
-static OFF_SOCK_STATE: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_cookie`
-#[unsafe(no_mangle)]
-static OFF_SOCK_COOKIE: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_num`
-#[unsafe(no_mangle)]
-static OFF_SOCK_PORT: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_dport`
-#[unsafe(no_mangle)]
-static OFF_SOCK_PEER_PORT: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_rcv_saddr`
-#[unsafe(no_mangle)]
-static OFF_SOCK_V4: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_daddr`
-#[unsafe(no_mangle)]
-static OFF_SOCK_PEER_V4: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_v6_rcv_saddr`
-#[unsafe(no_mangle)]
-static OFF_SOCK_V6: Global<u32> = Global::new(0);
-/// `sock.__sk_common.skc_v6_daddr`
-#[unsafe(no_mangle)]
-static OFF_SOCK_PEER_V6: Global<u32> = Global::new(0);
 
 /// `S_IFMT` and `S_IFSOCK` of a file's mode.
 const FILE_TYPE: u16 = 0o170_000;

@@ -63,6 +63,24 @@ pub(crate) fn received(ctx: &SkBuffContext, packet: &Packet, socket: &Socket) ->
     local
 }
 
+/// Remembers that a local socket has sent this SYN-ACK. For where an arriving SYN or SYN-ACK is not seen; 64 random bits, as long as
+/// both ends choose their numbers, name a connection well enough without options.
+#[inline(always)]
+pub(crate) fn answered(seq: u32, ack: u32) {
+    let _ = SYNS_SENT.insert(&SynKey { seq, ack, options: [0; 3] }, 1, 0);
+}
+
+/// Whether the peer of a connection that is established now is local: the connection has received all before `next`, and
+/// of what it sent all before `sent` was. Who connected remembers that, before it acknowledges.
+#[inline(always)]
+pub(crate) fn meets(next: u32, sent: u32, connected: bool) -> bool {
+    if !connected {
+        return SYNS_SENT.get_ptr(&SynKey { seq: next, ack: sent, options: [0; 3] }).is_some();
+    }
+    let _ = SYNS_SENT.insert(&SynKey { seq: sent, ack: next, options: [0; 3] }, 1, 0);
+    SYNS_SENT.get_ptr(&SynKey { seq: next.wrapping_sub(1), ack: sent, options: [0; 3] }).is_some()
+}
+
 #[inline(always)]
 fn syn_key(ctx: &SkBuffContext, packet: &Packet) -> SynKey {
     let options = ctx.load((packet.tcp + AFTER_MSS) as usize).unwrap_or([0; 3]);

@@ -1,16 +1,19 @@
-//! Pitot's kernel programs: the packet lane.
+//! Pitot's kernel programs; here those of the packet lane.
 //!
 //! **In:** every TCP packet that leaves or enters a socket of the root cgroup. **Out:** records
 //! ([`pitot_common::abi`]) in one ring buffer, and counters of what was lost. Every program always lets the packet pass.
 //!
 //! `egress` sees what a local socket sends, whatever call sent it; `ingress` what comes from peers that are not on
-//! this machine. A message between two local processes is therefore seen once, at its sender.
+//! this machine. A message between two local processes is therefore seen once, at its sender. Where a machine does not allow
+//! such programs, those in `tracepoint.rs` show the same; `unix.rs` shows what goes over Unix sockets.
 #![no_std]
 #![no_main]
 #![allow(unstable_features, reason = "inline assembly for BPF is unstable; the build sets RUSTC_BOOTSTRAP")]
 #![feature(asm_experimental_arch)]
 
+mod capture;
 mod emit;
+mod empty;
 mod globals;
 mod inventory;
 mod local_peer;
@@ -21,20 +24,19 @@ mod packet;
 mod skb;
 mod sock;
 mod socket;
+mod tracepoint;
 mod unix;
 mod verdict;
 mod walk;
 
-use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use pitot_common::abi::{HOOK_EGRESS, HOOK_INGRESS};
 
-use crate::emit::Facts;
-use crate::globals::{SELF_TGID, SYN_ACK_AT_INGRESS};
-use crate::owner::{NOBODY, Owner};
-use crate::packet::Packet;
-use crate::socket::{Local, Socket};
+use crate::capture::{capture, facts};
+use crate::globals::SYN_ACK_AT_INGRESS;
+use crate::owner::NOBODY;
+use crate::socket::Local;
 
 /// What a cgroup_skb program returns to let the packet pass: always.
 const ALLOW: i32 = 1;
@@ -79,50 +81,9 @@ fn ingress(ctx: &SkBuffContext) -> Option<()> {
         // In its sender's name, of whom only the namespace is known here.
         (local.socket.cookie, local.socket.cgroup) = (0, 0);
         let facts = facts(&packet, &local.socket, NOBODY, HOOK_EGRESS);
-        emit::without_payload(ctx, &facts, 0);
+        emit::without_payload(&facts, 0);
     }
     None
-}
-
-/// Emits the packet, or what is to be known of it if its payload is left out.
-#[inline(always)]
-fn capture(ctx: &SkBuffContext, packet: &Packet, mut local: Local, hook: u8) -> Option<()> {
-    let mut verdict = local.verdict(ctx, packet);
-    if !verdict.is_capture() {
-        verdict.count(packet.total);
-        if !packet.is_control() || verdict.is_unseen() {
-            return None;
-        }
-    }
-    let owner = if hook == HOOK_EGRESS { owner::sending(local.sk, packet) } else { NOBODY };
-    if owner.pid != 0 && owner.pid == SELF_TGID.load() {
-        verdict = local.is_own();
-    }
-    let facts = facts(packet, &local.socket, owner, hook);
-    if verdict.is_capture() {
-        emit::packet(ctx, &facts, local.kept);
-    } else if packet.is_control() {
-        emit::without_payload(ctx, &facts, verdict.reason());
-    }
-    Some(())
-}
-
-#[inline(always)]
-fn facts<'a>(packet: &'a Packet, socket: &'a Socket, owner: Owner, hook: u8) -> Facts<'a> {
-    // SAFETY: takes nothing.
-    Facts { packet, socket, owner, time_ns: unsafe { bpf_ktime_get_ns() }, hook }
-}
-
-/// For benchmarks: what a program costs that does nothing.
-#[cgroup_skb]
-pub fn pitot_empty_egress(_: SkBuffContext) -> i32 {
-    ALLOW
-}
-
-/// See [`pitot_empty_egress`].
-#[cgroup_skb]
-pub fn pitot_empty_ingress(_: SkBuffContext) -> i32 {
-    ALLOW
 }
 
 #[panic_handler]

@@ -12,6 +12,7 @@ use aya_ebpf::bindings::bpf_sock;
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 
+use crate::capture::Skb;
 use crate::globals::{
     OFF_SOCK_OWNED, OFF_TASK_FLAGS, OFF_TASK_LEADER, OFF_TASK_START, OFF_TASK_TGID, TYPED_TASK,
 };
@@ -52,12 +53,18 @@ pub(crate) fn typed<T>(base: u64, offset: u32) -> T {
     unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
 }
 
-/// The owner of the socket that sends `packet`.
+/// Whether somebody holds the lock of a packet program's socket.
 #[inline(always)]
-pub(crate) fn sending(sk: *mut bpf_sock, packet: &Packet) -> Owner {
+pub(crate) fn is_locked(sk: *mut bpf_sock) -> bool {
     // SAFETY: `sk` is the context's.
     let tcp = unsafe { bpf_skc_to_tcp_sock(sk.cast()) } as u64;
-    if packet.is_syn_ack() || tcp == 0 || typed::<u32>(tcp, OFF_SOCK_OWNED.load()) == 0 {
+    tcp != 0 && typed::<u32>(tcp, OFF_SOCK_OWNED.load()) != 0
+}
+
+/// The owner of the socket that sends `packet`.
+#[inline(always)]
+pub(crate) fn sending(skb: &impl Skb, sk: *mut bpf_sock, packet: &Packet) -> Owner {
+    if packet.is_syn_ack() || !skb.is_locked(sk) {
         return NOBODY;
     }
     if TYPED_TASK.load() == 0 {

@@ -1,5 +1,7 @@
 //! IP and TCP headers (RFC 791, 8200, 9293).
 
+use core::ops::Deref;
+
 use aya_ebpf::programs::SkBuffContext;
 use pitot_common::abi::Loss;
 
@@ -10,14 +12,14 @@ const ETH_P_IP: u32 = 0x0800;
 const ETH_P_IPV6: u32 = 0x86dd;
 const IPPROTO_TCP: u8 = 6;
 /// In every network namespace `lo` is interface 1, and packets to its own other addresses pass there too.
-const LOOPBACK_IFINDEX: u32 = 1;
+pub(crate) const LOOPBACK_IFINDEX: u32 = 1;
 /// Extension headers walked in an IPv6 packet.
 const MAX_EXTENSIONS: u32 = 4;
 
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
 pub(crate) const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+pub(crate) const ACK: u8 = 0x10;
 
 /// One TCP packet. Ports and numbers in the machine's order, addresses in the network's.
 pub(crate) struct Packet {
@@ -104,21 +106,35 @@ pub(crate) fn is_ipv6(ctx: &SkBuffContext) -> bool {
     u32::from(u16::from_be(ctx.skb.protocol() as u16)) == ETH_P_IPV6
 }
 
+/// Where a lane reads headers.
+pub(crate) trait Headers {
+    /// A header, or the place where it lies.
+    type At<'a, T: 'a>: Deref<Target = T>
+    where
+        Self: 'a;
+
+    /// A header `at` bytes from the start of IP's, if it is there.
+    fn at<T>(&self, at: u32) -> Option<Self::At<'_, T>>;
+}
+
 /// The part of a packet that lies in one piece of memory. It holds all headers: TCP has pulled them there before it asks a
 /// program about an arriving packet, and puts them there when it sends.
-struct Linear {
+pub(crate) struct Linear {
     start: usize,
     end: usize,
 }
 
 impl Linear {
     #[inline(always)]
-    fn of(ctx: &SkBuffContext) -> Self {
+    pub(crate) fn of(ctx: &SkBuffContext) -> Self {
         // SAFETY: reading these fields of the context is checked and rewritten by the verifier.
         unsafe { Self { start: (*ctx.skb.skb).data as usize, end: (*ctx.skb.skb).data_end as usize } }
     }
+}
 
-    /// A header at `at`, if it is there.
+impl Headers for Linear {
+    type At<'a, T: 'a> = &'a T;
+
     #[inline(always)]
     fn at<T>(&self, at: u32) -> Option<&T> {
         let from = self.start + at as usize;
@@ -127,22 +143,27 @@ impl Linear {
     }
 }
 
-/// The packet, if it is TCP and holds payload or opens or ends a connection. A TCP packet that can't be read is counted.
+/// The packet that `ctx` holds, see [`packet`].
 ///
 /// No helper is called: most packets are not TCP's or bare acknowledgements, and must cost nothing.
 #[inline(always)]
 pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
-    let linear = Linear::of(ctx);
-    let ip = match u32::from(u16::from_be(ctx.skb.protocol() as u16)) {
-        ETH_P_IP => ipv4(&linear)?,
-        ETH_P_IPV6 => ipv6(&linear)?,
+    packet(&Linear::of(ctx), ctx.skb.protocol() as u16, ctx.len())
+}
+
+/// The packet of these headers, if it is TCP and holds payload or opens or ends a connection. A TCP packet that can't be read is
+/// counted. `protocol` is that of its frame, in the network's order; `length` counts from the start of the IP header.
+#[inline(always)]
+pub(crate) fn packet(headers: &impl Headers, protocol: u16, length: u32) -> Option<Packet> {
+    let ip = match u32::from(u16::from_be(protocol)) {
+        ETH_P_IP => ipv4(headers)?,
+        ETH_P_IPV6 => ipv6(headers)?,
         _ => return None,
     };
-    let Some(tcp) = linear.at::<Tcp>(ip.tcp) else {
+    let Some(tcp) = headers.at::<Tcp>(ip.tcp) else {
         count(Loss::BadHeader, 0);
         return None;
     };
-    let length = ctx.len();
     let payload = ip.tcp + u32::from(tcp.offset >> 4) * 4;
     if payload > length {
         count(Loss::BadHeader, 0);
@@ -155,7 +176,7 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
     }
     // So that one walk serves all ways in which the headers can lie.
     Some(Packet {
-        version: forget(ctx, u32::from(ip.version)) as u8,
+        version: forget(length, u32::from(ip.version)) as u8,
         flags: tcp.flags,
         src_port: u16::from_be(tcp.src_port),
         dst_port: u16::from_be(tcp.dst_port),
@@ -163,15 +184,15 @@ pub(crate) fn parse(ctx: &SkBuffContext) -> Option<Packet> {
         ack: u32::from_be(tcp.ack),
         src: ip.src,
         dst: ip.dst,
-        tcp: forget(ctx, ip.tcp),
-        payload: forget(ctx, payload),
-        total: forget(ctx, total),
+        tcp: forget(length, ip.tcp),
+        payload: forget(length, payload),
+        total: forget(length, total),
     })
 }
 
 #[inline(always)]
-fn ipv4(linear: &Linear) -> Option<Ip> {
-    let ip = linear.at::<Ipv4>(0)?;
+fn ipv4(headers: &impl Headers) -> Option<Ip> {
+    let ip = headers.at::<Ipv4>(0)?;
     // A later fragment holds no TCP header; local sockets do not send them.
     let later_fragment = u16::from_be(ip.fragment) & 0x1fff != 0;
     if ip.protocol != IPPROTO_TCP || later_fragment {
@@ -186,8 +207,8 @@ fn ipv4(linear: &Linear) -> Option<Ip> {
 }
 
 #[inline(always)]
-fn ipv6(linear: &Linear) -> Option<Ip> {
-    let ip = linear.at::<Ipv6>(0)?;
+fn ipv6(headers: &impl Headers) -> Option<Ip> {
+    let ip = headers.at::<Ipv6>(0)?;
     let mut next = ip.next_header;
     let mut at = size_of::<Ipv6>() as u32;
     for _ in 0..MAX_EXTENSIONS {
@@ -197,7 +218,7 @@ fn ipv6(linear: &Linear) -> Option<Ip> {
             }
             // Hop-by-hop options (segments above 64 KiB carry one), routing, destination options.
             0 | 43 | 60 => {
-                let [following, length] = *linear.at::<[u8; 2]>(at)?;
+                let [following, length] = *headers.at::<[u8; 2]>(at)?;
                 next = following;
                 at += (u32::from(length) + 1) * 8;
             }

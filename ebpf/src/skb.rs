@@ -1,4 +1,4 @@
-//! A socket buffer's payload in kernel memory: its linear part, and its page fragments.
+//! A socket buffer's payload in kernel memory: its linear part, its page fragments, and the buffers that hang on it.
 //!
 //! Programs that are given a `struct sk_buff` by pointer have no helper for it (`bpf_skb_load_bytes` takes a packet
 //! program's context). A fragment names its page by the address of the `struct page`; where that page lies in the
@@ -14,7 +14,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::Array;
 use pitot_common::abi::{LARGE, Loss, MEDIUM, SMALL, SegmentRecord};
 
-use crate::emit::{Facts, Part, bounded, wakeup, write_header};
+use crate::emit::{Facts, Part, bounded, header, write_header};
 use crate::maps::{RECORDS, count};
 use crate::owner::{kernel, typed};
 
@@ -26,13 +26,19 @@ static OFF_SKB_LEN: Global<u32> = Global::new(0);
 static OFF_SKB_DATA_LEN: Global<u32> = Global::new(0);
 /// `sk_buff.head`
 #[unsafe(no_mangle)]
-static OFF_SKB_HEAD: Global<u32> = Global::new(0);
+pub(crate) static OFF_SKB_HEAD: Global<u32> = Global::new(0);
 /// `sk_buff.data`
 #[unsafe(no_mangle)]
 static OFF_SKB_DATA: Global<u32> = Global::new(0);
 /// `sk_buff.end`
 #[unsafe(no_mangle)]
 static OFF_SKB_END: Global<u32> = Global::new(0);
+/// `sk_buff.next`
+#[unsafe(no_mangle)]
+static OFF_SKB_NEXT: Global<u32> = Global::new(0);
+/// `skb_shared_info.frag_list`
+#[unsafe(no_mangle)]
+static OFF_SHARED_LIST: Global<u32> = Global::new(0);
 /// `skb_shared_info.nr_frags`
 #[unsafe(no_mangle)]
 static OFF_SHARED_NR_FRAGS: Global<u32> = Global::new(0);
@@ -51,11 +57,6 @@ static OFF_FRAG_OFFSET: Global<u32> = Global::new(0);
 /// The size of one fragment.
 #[unsafe(no_mangle)]
 static FRAG_SIZE: Global<u32> = Global::new(16);
-/// How many records one buffer may give. A stream socket's buffer has at most 17 fragments (unless the kernel was built with
-/// more) and, without splicing of huge pages, is below 48 KiB.
-#[unsafe(no_mangle)]
-static MAX_PIECES: Global<u32> = Global::new(24);
-
 /// Where pages lie: 1 if that is known; what to shift the address of a `struct page` by, and what to add.
 #[map]
 static PAGES: Array<u64> = Array::with_max_entries(3, 0);
@@ -74,6 +75,10 @@ pub(crate) struct Buffer {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Cursor {
+    /// The `skb_shared_info` of the buffer it is in,
+    shared: u64,
+    /// and that buffer, if it is one of those that hang on the first.
+    hanging: u64,
     /// Where the bytes lie that come next; 0 where that can't be told,
     at: u64,
     /// and how many of them.
@@ -105,14 +110,22 @@ impl Buffer {
         Self { len, linear: len - beyond, data, shared: head + u64::from(end) }
     }
 
-    /// Fragment `i`, if there are as many.
+    /// Its first fragment, if it has one.
     #[inline(always)]
-    pub(crate) fn fragment(&self, i: u32) -> Option<Fragment> {
-        if i >= u32::from(kernel::<u8>(self.shared, OFF_SHARED_NR_FRAGS.load())?) {
+    pub(crate) fn first_fragment(&self) -> Option<Fragment> {
+        Fragment::of(self.shared, 0)
+    }
+}
+
+impl Fragment {
+    /// Number `i` of those in this `skb_shared_info`, if there are as many.
+    #[inline(always)]
+    fn of(shared: u64, i: u32) -> Option<Self> {
+        if i >= u32::from(kernel::<u8>(shared, OFF_SHARED_NR_FRAGS.load())?) {
             return None;
         }
-        let at = self.shared + u64::from(OFF_SHARED_FRAGS.load()) + u64::from(i * FRAG_SIZE.load());
-        Some(Fragment {
+        let at = shared + u64::from(OFF_SHARED_FRAGS.load()) + u64::from(i * FRAG_SIZE.load());
+        Some(Self {
             page: kernel(at, OFF_FRAG_PAGE.load())?,
             offset: kernel(at, OFF_FRAG_OFFSET.load())?,
             len: kernel(at, OFF_FRAG_LEN.load())?,
@@ -131,23 +144,33 @@ fn address(fragment: &Fragment) -> u64 {
     (fragment.page << (value(1) & 63)).wrapping_add(value(2)).wrapping_add(u64::from(fragment.offset))
 }
 
-/// Emits the payload of `buffer` from `done` on, which is what `facts` speaks of. What the ring has no room for is counted.
+/// Emits the payload of `buffer` from `done` on, which is what `facts` speaks of, in at most `pieces` records submitted with
+/// `flags`. What the ring has no room for is counted.
 ///
 /// # Safety
 /// `cursor` points into a map's value that nobody else uses.
 #[inline(always)]
-pub(crate) unsafe fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32, cursor: *mut Cursor) {
+pub(crate) unsafe fn payload(
+    facts: &Facts<'_>,
+    buffer: &Buffer,
+    done: u32,
+    cursor: *mut Cursor,
+    pieces: u32,
+    flags: u64,
+) {
     // SAFETY: the caller's.
     unsafe {
+        write_volatile(addr_of_mut!((*cursor).shared), buffer.shared);
+        write_volatile(addr_of_mut!((*cursor).hanging), 0);
         write_volatile(addr_of_mut!((*cursor).at), buffer.data);
         write_volatile(addr_of_mut!((*cursor).left), buffer.linear);
         write_volatile(addr_of_mut!((*cursor).fragment), 0);
         write_volatile(addr_of_mut!((*cursor).offset), 0);
         write_volatile(addr_of_mut!((*cursor).skip), done);
     }
-    for _ in 0..MAX_PIECES.load() {
+    for _ in 0..pieces {
         // SAFETY: as above.
-        if !unsafe { step(facts, buffer, cursor) } {
+        if !unsafe { step(facts, cursor, flags) } {
             return;
         }
     }
@@ -156,7 +179,7 @@ pub(crate) unsafe fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32, curs
     if offset < facts.packet.total {
         let rest = facts.packet.total - offset;
         count(Loss::PacketTooLarge, rest);
-        missing(facts, offset, rest, Loss::PacketTooLarge);
+        missing(facts, offset, rest, Loss::PacketTooLarge, flags);
     }
 }
 
@@ -165,14 +188,24 @@ pub(crate) unsafe fn payload(facts: &Facts<'_>, buffer: &Buffer, done: u32, curs
 /// # Safety
 /// As for [`payload`].
 #[inline(always)]
-unsafe fn step(facts: &Facts<'_>, buffer: &Buffer, cursor: *mut Cursor) -> bool {
+unsafe fn step(facts: &Facts<'_>, cursor: *mut Cursor, flags: u64) -> bool {
     // SAFETY: the caller's.
-    let Cursor { mut at, mut left, fragment, offset, skip } = unsafe { cursor.read_volatile() };
+    let Cursor { shared, hanging, mut at, mut left, fragment, offset, skip } =
+        unsafe { cursor.read_volatile() };
     if offset >= facts.packet.total {
         return false;
     }
     if left == 0 {
-        let Some(found) = buffer.fragment(fragment) else { return false };
+        let Some(found) = Fragment::of(shared, fragment) else {
+            // SAFETY: as above.
+            if unsafe { next_buffer(shared, hanging, cursor) } {
+                return true;
+            }
+            let rest = facts.packet.total - offset;
+            count(Loss::Unreadable, rest);
+            missing(facts, offset, rest, Loss::Unreadable, flags);
+            return false;
+        };
         (at, left) = (address(&found), found.len);
         // SAFETY: as above.
         unsafe { write_volatile(addr_of_mut!((*cursor).fragment), fragment + 1) };
@@ -182,7 +215,7 @@ unsafe fn step(facts: &Facts<'_>, buffer: &Buffer, cursor: *mut Cursor) -> bool 
     if at != 0 {
         at += u64::from(skipped);
     }
-    if len > 0 && !piece(facts, at, Part { offset, len, short: 0, reason: 0 }) {
+    if len > 0 && !piece(facts, at, Part { offset, len, short: 0, reason: 0 }, flags) {
         count(Loss::RingFull, facts.packet.total - offset);
         return false;
     }
@@ -199,24 +232,54 @@ unsafe fn step(facts: &Facts<'_>, buffer: &Buffer, cursor: *mut Cursor) -> bool 
     true
 }
 
+/// Moves to the next buffer that hangs on the first; false if there is none.
+///
+/// # Safety
+/// As for [`payload`].
+#[inline(always)]
+unsafe fn next_buffer(shared: u64, hanging: u64, cursor: *mut Cursor) -> bool {
+    let next = if hanging == 0 {
+        kernel::<u64>(shared, OFF_SHARED_LIST.load())
+    } else {
+        kernel::<u64>(hanging, OFF_SKB_NEXT.load())
+    };
+    let next = next.unwrap_or(0);
+    if next == 0 {
+        return false;
+    }
+    let number = |offset| kernel::<u32>(next, offset).unwrap_or(0);
+    let address = |offset| kernel::<u64>(next, offset).unwrap_or(0);
+    let linear = number(OFF_SKB_LEN.load()).wrapping_sub(number(OFF_SKB_DATA_LEN.load()));
+    // SAFETY: the caller's.
+    unsafe {
+        write_volatile(addr_of_mut!((*cursor).hanging), next);
+        let shared = address(OFF_SKB_HEAD.load()) + u64::from(number(OFF_SKB_END.load()));
+        write_volatile(addr_of_mut!((*cursor).shared), shared);
+        write_volatile(addr_of_mut!((*cursor).at), address(OFF_SKB_DATA.load()));
+        write_volatile(addr_of_mut!((*cursor).left), linear);
+        write_volatile(addr_of_mut!((*cursor).fragment), 0);
+    }
+    true
+}
+
 /// Emits one piece of at most [`LARGE`] bytes.
 #[inline(always)]
-fn piece(facts: &Facts<'_>, at: u64, part: Part) -> bool {
+fn piece(facts: &Facts<'_>, at: u64, part: Part, flags: u64) -> bool {
     let outcome = if at == 0 {
         Outcome::Unreadable
     } else if part.len <= SMALL as u32 {
-        copied::<SMALL>(facts, at, part)
+        copied::<SMALL>(facts, at, part, flags)
     } else if part.len <= MEDIUM as u32 {
-        copied::<MEDIUM>(facts, at, part)
+        copied::<MEDIUM>(facts, at, part, flags)
     } else {
-        copied::<LARGE>(facts, at, part)
+        copied::<LARGE>(facts, at, part, flags)
     };
     match outcome {
         Outcome::Sent => true,
         Outcome::NoRoom => false,
         Outcome::Unreadable => {
             count(Loss::Unreadable, part.len);
-            missing(facts, part.offset, part.len, Loss::Unreadable)
+            missing(facts, part.offset, part.len, Loss::Unreadable, flags)
         }
     }
 }
@@ -228,7 +291,7 @@ enum Outcome {
 }
 
 #[inline(always)]
-fn copied<const N: usize>(facts: &Facts<'_>, at: u64, part: Part) -> Outcome {
+fn copied<const N: usize>(facts: &Facts<'_>, at: u64, part: Part, flags: u64) -> Outcome {
     let Some(mut record) = RECORDS.reserve::<SegmentRecord<N>>(0) else {
         return Outcome::NoRoom;
     };
@@ -246,24 +309,12 @@ fn copied<const N: usize>(facts: &Facts<'_>, at: u64, part: Part) -> Outcome {
         record.discard(u64::from(BPF_RB_NO_WAKEUP));
         return Outcome::Unreadable;
     }
-    record.submit(wakeup());
+    record.submit(flags);
     Outcome::Sent
 }
 
 /// Says that `len` bytes at `offset` are not captured.
 #[inline(always)]
-fn missing(facts: &Facts<'_>, offset: u32, len: u32, reason: Loss) -> bool {
-    control(facts, Part { offset, len: 0, short: len, reason: reason as u8 })
-}
-
-/// Emits a record without payload.
-#[inline(always)]
-pub(crate) fn control(facts: &Facts<'_>, part: Part) -> bool {
-    let Some(mut record) = RECORDS.reserve::<SegmentRecord<0>>(0) else {
-        return false;
-    };
-    // SAFETY: points into the reservation.
-    write_header(unsafe { addr_of_mut!((*record.as_mut_ptr()).header) }, facts, part);
-    record.submit(wakeup());
-    true
+fn missing(facts: &Facts<'_>, offset: u32, len: u32, reason: Loss, flags: u64) -> bool {
+    header(facts, Part { offset, len: 0, short: len, reason: reason as u8 }, flags)
 }

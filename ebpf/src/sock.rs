@@ -35,6 +35,33 @@ static OFF_ADDRESS_LEN: Global<u32> = Global::new(0);
 /// `unix_address.name`
 #[unsafe(no_mangle)]
 static OFF_ADDRESS_NAME: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_state`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_STATE: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_num`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_PORT: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_dport`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_PEER_PORT: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_rcv_saddr`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_V4: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_daddr`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_PEER_V4: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_v6_rcv_saddr`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_V6: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_v6_daddr`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_PEER_V6: Global<u32> = Global::new(0);
+/// `sock.__sk_common.skc_cookie`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_COOKIE: Global<u32> = Global::new(0);
+/// `sock.sk_protocol`
+#[unsafe(no_mangle)]
+pub(crate) static OFF_SOCK_PROTOCOL: Global<u32> = Global::new(0);
 
 pub(crate) const AF_UNIX: u16 = 1;
 pub(crate) const AF_INET: u16 = 2;

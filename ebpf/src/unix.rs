@@ -21,7 +21,7 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap};
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use pitot_common::abi::{ABI_VERSION, HOOK_EGRESS, KIND_SOCKET, Loss, SocketRecord};
 
-use crate::emit::{Facts, Part, process, wakeup};
+use crate::emit::{self, Facts, Part, process, wakeup};
 use crate::globals::{OFF_SKB_SK, OFF_TASK_COMM, OFF_TASK_START, OFF_TASK_TGID, SELF_TGID};
 use crate::maps::{OWN, RECORDS, VERDICTS, count, count_number};
 use crate::owner::{NOBODY, Owner, kernel, owner_of, typed};
@@ -33,12 +33,16 @@ use crate::sock::{
 };
 use crate::socket::Socket;
 
+/// How many records one buffer may give. A Unix socket's buffer has at most 17 fragments (unless the kernel was built with
+/// more) and, without splicing of huge pages, is below 48 KiB.
+#[unsafe(no_mangle)]
+static MAX_PIECES: Global<u32> = Global::new(24);
 /// `sk_buff.prev`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
 static OFF_SKB_PREV: Global<u32> = Global::new(0);
 /// `sk_buff.cb`, at which a Unix socket's buffer keeps the sender's `struct pid`.
 #[unsafe(no_mangle)]
-static OFF_SKB_CB: Global<u32> = Global::new(0);
+pub(crate) static OFF_SKB_CB: Global<u32> = Global::new(0);
 /// `sock.sk_shutdown`
 #[unsafe(no_mangle)]
 static OFF_SOCK_SHUTDOWN: Global<u32> = Global::new(0);
@@ -185,7 +189,7 @@ pub extern "C" fn pitot_unix_state(ctx: *mut c_void) -> i32 {
 #[inline(always)]
 fn note_fragment(skb: u64) -> Option<()> {
     let buffer = Buffer::open(skb);
-    let fragment = buffer.fragment(0)?;
+    let fragment = buffer.first_fragment()?;
     let Fragment { page, offset, len } = fragment;
     let values = [buffer.data, u64::from(buffer.linear), page, u64::from(offset), u64::from(len)];
     for (i, value) in (0..).zip(values) {
@@ -301,11 +305,11 @@ fn emit(stream: &mut Stream, receiver: Receiver, position: u64, done: u32, buffe
     let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
     if stream.urgent != 0 && buffer.len == 1 {
         count(Loss::Urgent, 1);
-        skb::control(&facts, Part { offset: 0, len: 0, short: 1, reason: Loss::Urgent as u8 });
+        emit::header(&facts, Part { offset: 0, len: 0, short: 1, reason: Loss::Urgent as u8 }, wakeup());
         return;
     }
     // SAFETY: the cursor is this stream's, and so is the turn.
-    unsafe { skb::payload(&facts, buffer, done, &raw mut stream.cursor) }
+    unsafe { skb::payload(&facts, buffer, done, &raw mut stream.cursor, MAX_PIECES.load(), wakeup()) }
 }
 
 #[inline(always)]
@@ -481,7 +485,7 @@ fn end(sk: u64) -> Option<()> {
     let time_ns = unsafe { bpf_ktime_get_ns() };
     if !own {
         let facts = Facts { packet: &packet, socket: &socket, owner: NOBODY, time_ns, hook: HOOK_EGRESS };
-        if !skb::control(&facts, Part { offset: 0, len: 0, short: 0, reason: 0 }) {
+        if !emit::header(&facts, Part { offset: 0, len: 0, short: 0, reason: 0 }, wakeup()) {
             return None;
         }
     }

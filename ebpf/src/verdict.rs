@@ -1,13 +1,11 @@
 //! Whether a connection is captured: what user space said of its socket, and what the filter says of it.
 
-use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::generated::bpf_skb_ancestor_cgroup_id;
-use aya_ebpf::programs::SkBuffContext;
 use pitot_common::abi::Loss;
 use pitot_common::filter::{Decision, View, decide};
 
+use crate::capture::Skb;
 use crate::maps::{GENERATION, OWN, RULES, VERDICTS, count_number};
-use crate::packet::{Packet, is_loopback};
+use crate::packet::Packet;
 use crate::socket::{Kept, Socket};
 use crate::walk::forget;
 
@@ -50,16 +48,16 @@ impl Verdict {
 
 /// The verdict on a packet's connection; remembered with the socket, unless that is a listening one, which has many.
 #[inline(always)]
-pub(crate) fn of(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, kept: Option<&mut Kept>) -> Verdict {
+pub(crate) fn of(skb: &impl Skb, packet: &Packet, socket: &Socket, kept: Option<&mut Kept>) -> Verdict {
     let generation = generation();
     match kept {
         Some(kept) if kept.judged_at == generation => Verdict(kept.verdict),
         Some(kept) => {
-            let verdict = judge(ctx, packet, socket, generation);
+            let verdict = judge(skb, packet, socket, generation);
             (kept.verdict, kept.judged_at) = (verdict.0, generation);
             verdict
         }
-        None => judge(ctx, packet, socket, generation),
+        None => judge(skb, packet, socket, generation),
     }
 }
 
@@ -73,7 +71,7 @@ fn generation() -> u64 {
 }
 
 #[inline(always)]
-fn judge(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, generation: u64) -> Verdict {
+fn judge(skb: &impl Skb, packet: &Packet, socket: &Socket, generation: u64) -> Verdict {
     // By reference, so that the key lies where the cookie does: a copy of it parts paths that would meet, and costs every verifier half
     // as much again (docs/verifier-cost.json).
     #[expect(clippy::needless_borrows_for_generic_args, reason = "see above")]
@@ -87,16 +85,14 @@ fn judge(ctx: &SkBuffContext, packet: &Packet, socket: &Socket, generation: u64)
     let rules = unsafe { &*rules };
     let view = View {
         version: packet.version,
-        loopback: is_loopback(ctx),
+        loopback: skb.is_loopback(),
         netns: socket.netns,
         src: packet.src,
         dst: packet.dst,
         src_port: packet.src_port,
         dst_port: packet.dst_port,
     };
-    // SAFETY: the helper takes the program's context.
-    let ancestor = |level: u32| unsafe { bpf_skb_ancestor_cgroup_id(ctx.as_ptr().cast(), level as i32) };
-    match decide(rules, &view, ancestor, |said| forget(ctx, said)) {
+    match decide(rules, &view, |level| skb.ancestor(level), |said| forget(skb.length(), said)) {
         Decision::Capture => Verdict(0),
         Decision::Refuse => Verdict(Loss::Filtered as u32),
         Decision::RefuseUnseen => Verdict(Loss::Filtered as u32 | UNSEEN),

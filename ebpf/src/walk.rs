@@ -5,8 +5,6 @@
 
 use core::arch::asm;
 
-use aya_ebpf::programs::SkBuffContext;
-
 /// Keeps LLVM from knowing a value, and so from folding the mask that shows its bound to the verifier.
 #[inline(always)]
 pub(crate) fn opaque(mut value: u32) -> u32 {
@@ -21,10 +19,9 @@ pub(crate) fn bounded<const N: usize>(len: u32) -> u32 {
     (opaque(len - 1) & (N as u32 - 1)) + 1
 }
 
-/// Keeps the verifier from knowing a value: a number it does not know, twice exclusive-or.
+/// Keeps the verifier from knowing a value: a number it does not know (`any`), twice exclusive-or.
 #[inline(always)]
-pub(crate) fn forget(ctx: &SkBuffContext, mut value: u32) -> u32 {
-    let any = ctx.len();
+pub(crate) fn forget(any: u32, mut value: u32) -> u32 {
     // SAFETY: takes away what it added.
     unsafe { asm!("{0} ^= {1}", "{0} ^= {1}", inout(reg) value, in(reg) any) };
     value

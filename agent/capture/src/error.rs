@@ -35,8 +35,13 @@ pub enum Error {
     )]
     BtfMember(&'static str),
     /// The kernel's verifier would walk a program for minutes and refuse it in the end.
-    #[error("the lane of Unix sockets needs Linux {}.{} or newer", .0.0, .0.1)]
-    TooOld((u32, u32)),
+    #[error("{lane} needs Linux {}.{} or newer", since.0, since.1)]
+    TooOld {
+        /// Which programs.
+        lane: &'static str,
+        /// The first version that is known to take them.
+        since: (u32, u32),
+    },
     /// No cgroup v2 hierarchy is mounted.
     #[error(
         "no cgroup v2 hierarchy in /proc/self/mountinfo: mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`)"

@@ -46,5 +46,6 @@ mod unix;
 
 pub use control::Control;
 pub use error::Error;
+pub use lanes::{LaneChoice, TcpLane};
 pub use live::{Live, Options, StopHandle};
 pub use programs::ProgramStats;

@@ -12,7 +12,7 @@ use pitot_common::user::{CaptureEvent, Progress, Source};
 use crate::host::Host;
 use crate::programs::Programs;
 use crate::ring::{Drain, MAX_BATCHES};
-use crate::{Control, Error, ProgramStats, load, preflight};
+use crate::{Control, Error, LaneChoice, ProgramStats, load, preflight};
 
 /// How long [`Live`] waits for events before it says that there are none.
 const WAIT: Duration = Duration::from_millis(20);
@@ -27,6 +27,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Whether to capture Unix stream sockets too. Where that can't be done, a warning says why.
     pub unix: bool,
+    /// Which programs capture TCP. Where `Auto` can't have those on packets, a warning says why.
+    pub lane: LaneChoice,
     /// The kernel's type information.
     pub btf: PathBuf,
     /// Where the host's file system is seen: `/`, or in a container where it was mounted. For the names of users,
@@ -41,6 +43,7 @@ impl Default for Options {
         Self {
             ring_bytes: 16 << 20,
             unix: true,
+            lane: LaneChoice::Auto,
             btf: preflight::BTF.into(),
             host_root: "/".into(),
             drop_privileges: false,
@@ -85,7 +88,7 @@ impl Live {
     /// # Errors
     /// See [`Error`]; nothing stays attached.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        let mut ebpf = load::attach(options)?;
+        let mut ebpf = load::attach(options)?.ebpf();
         let (control, programs) = (Control::of(&mut ebpf)?, Programs::of(&ebpf));
         let stop = StopHandle(Arc::new(AtomicBool::new(false)));
         let (sender, batches) = mpsc::sync_channel(MAX_BATCHES);

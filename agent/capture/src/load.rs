@@ -9,9 +9,9 @@ use log::{debug, warn};
 use rustix::system::uname;
 
 use crate::btf::{self, Btf};
-use crate::lanes::{self, UnixOffsets};
+use crate::lanes::{self, BufferOffsets};
 use crate::live::MIN_RING_BYTES;
-use crate::{Error, Options, cgroup, inventory, privileges};
+use crate::{Error, LaneChoice, Options, TcpLane, cgroup, inventory, privileges};
 
 /// Whether this agent was built with the kernel part.
 pub(crate) const BUILT: bool = cfg!(pitot_ebpf);
@@ -42,22 +42,75 @@ const EMPTY: Attachments = [
     ("pitot_empty_ingress", CgroupSkbAttachType::Ingress),
 ];
 
+/// The same for the lane of Unix sockets.
+const EMPTY_UNIX: [(&str, &str); 3] = [
+    ("pitot_empty_read", "skb_copy_datagram_iovec"),
+    ("pitot_empty_consumed", "consume_skb"),
+    ("pitot_empty_received", "sock_recv_length"),
+];
+
 type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 
-/// Loads the object for this kernel and attaches every program. Dropping the result detaches them.
+/// Loads the object for this kernel and attaches every program, those of the lane that is chosen. Dropping the result detaches
+/// them.
 ///
 /// # Errors
-/// See [`Error`].
-pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
-    let Loaded { mut ebpf, inventory, unix } = load(options.ring_bytes(), &options.btf)?;
-    attach_all(&mut ebpf, PROGRAMS)?;
-    let types = KernelTypes::parse_file(&options.btf, Endianness::default())
-        .map_err(|e| Error::Load(Box::new(e.into())))?;
+/// See [`Error`]; where no lane can be had, that of the packet lane.
+pub(crate) fn attach(options: &Options) -> Result<Attached, Error> {
+    let attached = |lane| Ok(Attached { ebpf: attach_lane(options, lane)?, lane, refused: None });
+    match options.lane {
+        LaneChoice::Packet => attached(TcpLane::Packet),
+        LaneChoice::Tracepoint => attached(TcpLane::Tracepoint),
+        LaneChoice::Auto => {
+            attached(TcpLane::Packet).or_else(|refused| match attached(TcpLane::Tracepoint) {
+                Ok(attached) => Ok(Attached { refused: Some(refused), ..attached }),
+                Err(error) => {
+                    debug!("nor is TCP captured by tracepoints: {error}");
+                    Err(refused)
+                }
+            })
+        }
+    }
+}
+
+/// The kernel part, attached.
+pub(crate) struct Attached {
+    ebpf: Ebpf,
+    pub(crate) lane: TcpLane,
+    /// Why it is not the packet lane, if that was tried.
+    pub(crate) refused: Option<Error>,
+}
+
+impl Attached {
+    /// The kernel part, once it was said if its lane is the second choice.
+    pub(crate) fn ebpf(self) -> Ebpf {
+        if let Some(refused) = self.refused {
+            warn!("TCP is captured by tracepoints, as packets can't be had: {refused}");
+        }
+        self.ebpf
+    }
+}
+
+fn attach_lane(options: &Options, lane: TcpLane) -> Result<Ebpf, Error> {
+    let Loaded { mut ebpf, inventory, unix, tcp } = load(options.ring_bytes(), &options.btf, lane)?;
+    let types = kernel_types(options)?;
+    match lane {
+        TcpLane::Packet => attach_all(&mut ebpf, PROGRAMS)?,
+        TcpLane::Tracepoint => {
+            tcp?.calibrate(&mut ebpf, &types)?;
+            lanes::attach_tcp(&mut ebpf, &types)?;
+        }
+    }
     if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &types)) {
         warn!("connections older than this agent get the names of their ends only as they send: {error}");
     }
     if options.unix
-        && let Err(error) = unix.and_then(|offsets| lanes::attach_unix(&mut ebpf, &types, &offsets))
+        && let Err(error) = unix.and_then(|offsets| {
+            if lane == TcpLane::Packet {
+                offsets.calibrate(&mut ebpf, &types)?;
+            }
+            lanes::attach_unix(&mut ebpf, &types)
+        })
     {
         warn!("Unix sockets are not captured: {error}");
     }
@@ -69,9 +122,20 @@ pub(crate) fn attach(options: &Options) -> Result<Ebpf, Error> {
 /// # Errors
 /// See [`Error`].
 pub(crate) fn attach_empty(options: &Options) -> Result<Ebpf, Error> {
-    let Loaded { mut ebpf, .. } = load(MIN_RING_BYTES, &options.btf)?;
+    let Loaded { mut ebpf, .. } = load(MIN_RING_BYTES, &options.btf, TcpLane::Packet)?;
     attach_all(&mut ebpf, EMPTY)?;
+    if options.unix {
+        let types = kernel_types(options)?;
+        for (name, tracepoint) in EMPTY_UNIX {
+            lanes::attach(&mut ebpf, &types, name, tracepoint)
+                .unwrap_or_else(|error| debug!("{name} is not attached: {error}"));
+        }
+    }
     Ok(ebpf)
+}
+
+fn kernel_types(options: &Options) -> Result<KernelTypes, Error> {
+    KernelTypes::parse_file(&options.btf, Endianness::default()).map_err(|e| Error::Load(Box::new(e.into())))
 }
 
 fn attach_all(ebpf: &mut Ebpf, programs: Attachments) -> Result<(), Error> {
@@ -94,14 +158,15 @@ fn attach_all(ebpf: &mut Ebpf, programs: Attachments) -> Result<(), Error> {
 struct Loaded {
     ebpf: Ebpf,
     inventory: Result<(), Error>,
-    unix: Result<UnixOffsets, Error>,
+    unix: Result<BufferOffsets, Error>,
+    tcp: Result<BufferOffsets, Error>,
 }
 
-fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
+fn load(ring_bytes: u32, btf: &Path, lane: TcpLane) -> Result<Loaded, Error> {
     if !BUILT {
         return Err(Error::NotBuilt);
     }
-    let missing = privileges::missing();
+    let missing = privileges::missing(lane);
     if !missing.is_empty() {
         return Err(Error::Privileges(missing));
     }
@@ -109,7 +174,8 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     let types = Btf::of(btf, &bytes)?;
     let offsets = types.offsets(&btf::MEMBERS)?;
     let inventory = types.offsets(&inventory::MEMBERS);
-    let unix = UnixOffsets::find(&types);
+    let unix = BufferOffsets::unix(&types);
+    let tcp = BufferOffsets::tcp(&types);
     let own = std::process::id();
     let chunks = if kernel_version() >= (6, 12) { CHUNKS_NEW } else { CHUNKS_OLD };
     let syn_ack_at_ingress = u32::from(kernel_version() < SYN_ACK_AT_EGRESS);
@@ -119,9 +185,8 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
     let hash_key = RandomState::new().hash_one(own);
     let wake_at = ring_bytes / 16;
     let mut loader = EbpfLoader::new();
-    for (global, offset) in
-        offsets.iter().chain(inventory.iter().flatten()).chain(unix.iter().flat_map(|unix| &unix.globals))
-    {
+    let buffers = unix.iter().chain(&tcp).flat_map(|lane| &lane.globals);
+    for (global, offset) in offsets.iter().chain(inventory.iter().flatten()).chain(buffers) {
         loader.override_global(global, offset, true);
     }
     loader
@@ -135,7 +200,7 @@ fn load(ring_bytes: u32, btf: &Path) -> Result<Loaded, Error> {
         .override_global("HASH_KEY", &hash_key, true)
         .map_max_entries("RECORDS", ring_bytes)
         .load(OBJECT)
-        .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop), unix })
+        .map(|ebpf| Loaded { ebpf, inventory: inventory.map(drop), unix, tcp })
         .map_err(|source| Error::Load(Box::new(source)))
 }
 

@@ -64,7 +64,7 @@ impl KernelPart {
     /// # Errors
     /// See [`Error`].
     pub fn attach(options: &Options) -> Result<Self, Error> {
-        let mut ebpf = load::attach(options)?;
+        let mut ebpf = load::attach(options)?.ebpf();
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
         let counters = Counters::of(&mut ebpf)?;
         Ok(Self { ring, counters, programs: Programs::of(&ebpf), _ebpf: ebpf })

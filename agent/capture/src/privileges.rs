@@ -2,19 +2,25 @@
 
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
+use crate::TcpLane;
+
 /// What capture needs, each with what satisfies it: the capability itself, or the one it was split from.
-const NEEDED: [(&str, CapabilitySet, CapabilitySet); 3] = [
+const NEEDED: [(&str, CapabilitySet, CapabilitySet); 2] = [
     ("CAP_BPF", CapabilitySet::BPF, CapabilitySet::SYS_ADMIN),
     ("CAP_PERFMON", CapabilitySet::PERFMON, CapabilitySet::SYS_ADMIN),
-    ("CAP_NET_ADMIN", CapabilitySet::NET_ADMIN, CapabilitySet::empty()),
 ];
+/// What the packet lane needs beside.
+const PACKET: (&str, CapabilitySet, CapabilitySet) =
+    ("CAP_NET_ADMIN", CapabilitySet::NET_ADMIN, CapabilitySet::empty());
 
-/// The names of the needed capabilities that this thread lacks.
+/// The names of the capabilities that this thread lacks for `lane`.
 #[must_use]
-pub fn missing() -> Vec<&'static str> {
+pub fn missing(lane: TcpLane) -> Vec<&'static str> {
     let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+    let packet = (lane == TcpLane::Packet).then_some(&PACKET);
     NEEDED
         .iter()
+        .chain(packet)
         .filter(|(_, own, parent)| !held.intersects(*own | *parent))
         .map(|(name, ..)| *name)
         .collect()
@@ -27,7 +33,11 @@ pub fn missing() -> Vec<&'static str> {
 /// # Errors
 /// When the kernel refuses; the thread then keeps what it had.
 pub fn drop_after_attach() -> std::io::Result<()> {
-    let keep = CapabilitySet::BPF | CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
+    keep_only(CapabilitySet::BPF | CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH)
+}
+
+/// Gives up, for the calling thread, every capability but `keep`.
+pub(crate) fn keep_only(keep: CapabilitySet) -> std::io::Result<()> {
     let held = capabilities(None)?;
     let kept = held.permitted & keep;
     set_capabilities(

@@ -1,7 +1,5 @@
 //! `pitot doctor`
 
-use std::path::Path;
-
 use anyhow::anyhow;
 use pitot_capture::preflight;
 use pitot_export::Settings;
@@ -10,6 +8,7 @@ use serde_json::json;
 use crate::cli::Doctor;
 use crate::config;
 use crate::exit::{Failure, Outcome};
+use crate::live;
 use crate::output::Output;
 use crate::terminal::escape;
 
@@ -23,8 +22,7 @@ struct Check {
 
 pub(super) fn execute(arguments: &Doctor) -> Outcome {
     let config = config::load(arguments.config.file.as_deref())?;
-    let btf = arguments.kernel.btf.as_deref().unwrap_or(Path::new(preflight::BTF));
-    let mut checks: Vec<Check> = preflight::report(btf)
+    let mut checks: Vec<Check> = preflight::report(&live::options(&config, &arguments.kernel))
         .into_iter()
         .map(|preflight::Check { name, ok, detail, fix }| Check { name, ok, detail, fix })
         .collect();
