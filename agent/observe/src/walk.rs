@@ -78,11 +78,17 @@ impl Walker {
         let mut frame = Frame { remaining: 1, holder: Holder::Array(ROOT) };
         loop {
             let inner = match &mut frame.holder {
-                Holder::Object(object) => members(object, &mut frame.remaining, &mut values, trie, caps)?,
-                Holder::Array(node) => elements(*node, &mut frame.remaining, &mut values, trie, caps)?,
+                Holder::Object(object) => values.members(object, &mut frame.remaining, trie, caps.paths),
+                Holder::Array(node) => values.elements(*node, &mut frame.remaining, trie, caps.paths),
             };
+            if trie.touched().len() > caps.paths {
+                return Err(Overflow::Paths);
+            }
             match inner {
-                Some(inner) => self.stack.push(std::mem::replace(&mut frame, inner)),
+                Some(inner) => {
+                    self.stack.push(frame);
+                    frame = inner.open(trie);
+                }
                 None => match self.stack.pop() {
                     Some(outer) => frame = outer,
                     None => return Ok(()),
@@ -92,73 +98,68 @@ impl Walker {
     }
 }
 
-/// Counts members of an object up to the next one that holds values itself, which is returned.
-fn members(
-    object: &mut Object,
-    remaining: &mut usize,
-    values: &mut Values<'_, '_>,
-    trie: &mut Trie,
-    caps: Caps,
-) -> Result<Option<Frame>, Overflow> {
-    while *remaining > 0 {
-        *remaining -= 1;
-        let [Node::String(name), value, rest @ ..] = values.rest else { return Ok(None) };
-        values.rest = rest;
-        values.at += 2;
-        let node = trie.member(object, name, values.at - 1);
-        if let Some(inner) = values.count(value, node, trie, caps)? {
-            return Ok(Some(inner));
-        }
-    }
-    Ok(None)
+/// A value that was counted, and holds others that were not.
+struct Inner {
+    node: u32,
+    kind: ValueKind,
+    len: usize,
 }
 
-/// The same, of the elements of an array.
-fn elements(
-    node: u32,
-    remaining: &mut usize,
-    values: &mut Values<'_, '_>,
-    trie: &mut Trie,
-    caps: Caps,
-) -> Result<Option<Frame>, Overflow> {
-    while *remaining > 0 {
-        *remaining -= 1;
-        let [value, rest @ ..] = values.rest else { return Ok(None) };
-        values.rest = rest;
-        values.at += 1;
-        if let Some(inner) = values.count(value, node, trie, caps)? {
-            return Ok(Some(inner));
-        }
+impl Inner {
+    fn open(self, trie: &mut Trie) -> Frame {
+        let holder = match self.kind {
+            ValueKind::Object => Holder::Object(trie.enter(self.node)),
+            _ => Holder::Array(trie.elements(self.node)),
+        };
+        Frame { remaining: self.len, holder }
     }
-    Ok(None)
 }
 
 impl Values<'_, '_> {
-    /// Counts the value just taken; what it holds, if it holds anything.
-    #[inline]
-    fn count(
+    /// Counts members of an object up to the next one that holds values, which is returned, or that is one path too many.
+    fn members(
         &mut self,
-        value: &Node<'_>,
-        node: u32,
+        object: &mut Object,
+        remaining: &mut usize,
         trie: &mut Trie,
-        caps: Caps,
-    ) -> Result<Option<Frame>, Overflow> {
-        let (kind, remaining, below) = describe(value);
+        most: usize,
+    ) -> Option<Inner> {
+        while *remaining > 0 {
+            *remaining -= 1;
+            let [Node::String(name), value, rest @ ..] = self.rest else { return None };
+            self.rest = rest;
+            self.at += 2;
+            let node = trie.member(object, name, self.at - 1);
+            if let Some(inner) = self.count(value, node, trie, most) {
+                return Some(inner);
+            }
+        }
+        None
+    }
+
+    /// The same, of the elements of an array.
+    fn elements(&mut self, node: u32, remaining: &mut usize, trie: &mut Trie, most: usize) -> Option<Inner> {
+        while *remaining > 0 {
+            *remaining -= 1;
+            let [value, rest @ ..] = self.rest else { return None };
+            self.rest = rest;
+            self.at += 1;
+            if let Some(inner) = self.count(value, node, trie, most) {
+                return Some(inner);
+            }
+        }
+        None
+    }
+
+    /// Counts the value just taken.
+    #[inline(always)]
+    fn count(&mut self, value: &Node<'_>, node: u32, trie: &mut Trie, most: usize) -> Option<Inner> {
+        let (kind, len, below) = describe(value);
         if !self.skip.is_empty() && self.skip(below) {
-            return Ok(None);
+            return None;
         }
         trie.count(node, kind);
-        if trie.touched().len() > caps.paths {
-            return Err(Overflow::Paths);
-        }
-        if remaining == 0 {
-            return Ok(None);
-        }
-        let holder = match kind {
-            ValueKind::Object => Holder::Object(trie.enter(node)),
-            _ => Holder::Array(trie.elements(node)),
-        };
-        Ok(Some(Frame { remaining, holder }))
+        (len > 0 || trie.touched().len() > most).then_some(Inner { node, kind, len })
     }
 
     /// Whether the value just taken is one to skip; then skips what it holds, so many tape nodes.
