@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use self::archive::Archive;
 use self::cost::Costs;
@@ -83,12 +83,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut tally = Tally::default();
     let chosen: Vec<_> = GUESTS.iter().filter(|guest| args.wants(guest)).collect();
     let filter = if args.ci { CI_CASES.map(str::to_owned).to_vec() } else { args.filter.clone() };
-    if let Some(why) = obstacle() {
-        chosen.iter().for_each(|guest| tally.skip(format!("kernel {}: {why}", guest.name)));
-        return Ok(tally.finish());
-    }
+    let kernels = match available() {
+        Ok(kernels) => kernels,
+        Err(why) => {
+            chosen.iter().for_each(|guest| tally.skip(format!("kernel {}: {why:#}", guest.name)));
+            return Ok(tally.finish());
+        }
+    };
     let programs = build()?;
-    let kernels = Kernels::open()?;
     let committed = Costs::committed()?;
     // Figures of kernels that are no guests stay (tests/e2e/tests/verifier.rs).
     let mut costs = committed.clone();
@@ -130,9 +132,13 @@ impl Args {
     }
 }
 
-/// Why no guest can be run here.
-fn obstacle() -> Option<String> {
-    kernels::obstacle().or_else(|| setup::ensure(&[Purpose::Vm]).err().map(|error| format!("{error:#}")))
+/// The kernels, or why no guest can be run here.
+fn available() -> Result<Kernels> {
+    if let Some(why) = kernels::obstacle() {
+        bail!(why);
+    }
+    setup::ensure(&[Purpose::Vm])?;
+    Kernels::open()
 }
 
 /// A program of the guest: its path there, and where it is here.
