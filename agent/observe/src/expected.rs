@@ -17,12 +17,19 @@ const ENOUGH: u32 = 16;
 const LONGEST: usize = 4_096;
 
 /// A tape node, without its value.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Part {
-    /// The name of a member.
-    Name(Box<str>),
-    /// A value, how many values it holds, and how many tape nodes stand below it.
-    Value(ValueKind, usize, usize),
+    /// The name of a member: where it ends among [`Body::names`], one after the other.
+    Name(u32),
+    /// A value, and how many values it holds.
+    Value(ValueKind, u32),
+}
+
+/// A tape, without values. All that follows one another lies together: with many flows, each is far from the cache.
+#[derive(Debug, Default)]
+struct Body {
+    parts: Vec<Part>,
+    names: String,
 }
 
 /// A shape, and how often each of its entries occurs.
@@ -31,7 +38,7 @@ type Shaped = (Arc<Shape>, Counts);
 /// What is expected; at first, nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
-    parts: Vec<Part>,
+    body: Body,
     shaped: Option<Shaped>,
     /// What the last body had that was not expected, and how many in a row had it.
     other: Option<Shaped>,
@@ -41,13 +48,7 @@ pub(crate) struct Expected {
 impl Expected {
     /// Shape and counts of a body, if it is the expected one.
     pub(crate) fn find(&self, tape: &[Node<'_>]) -> Option<Shaped> {
-        let is_expected = self.parts.len() == tape.len()
-            && self.parts.iter().zip(tape).all(|(part, node)| match (part, node) {
-                (Part::Name(name), Node::String(found)) => is_same_name(name, found),
-                (Part::Name(_), _) => false,
-                (Part::Value(kind, len, below), node) => (*kind, *len, *below) == describe(node),
-            });
-        self.shaped.clone().filter(|_| is_expected)
+        self.shaped.clone().filter(|_| self.body.is_like(tape))
     }
 
     /// Learns from a body that was not expected, and in which no object has a name twice.
@@ -59,36 +60,56 @@ impl Expected {
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.in_a_row == ENOUGH && tape.len() <= LONGEST {
-            self.parts = parts(tape);
+            self.body = Body::of(tape);
             self.shaped = self.other.take();
         }
     }
 }
 
-fn parts(tape: &[Node<'_>]) -> Vec<Part> {
-    // Of each object or array that is not at its end: the nodes to come, of which in an object every other is a name.
-    let mut open: Vec<(usize, bool)> = Vec::new();
-    let part = |node: &Node<'_>| {
-        let is_name = open.last_mut().is_some_and(|(remaining, is_object)| {
-            *remaining -= 1;
-            *is_object && *remaining % 2 == 1
-        });
-        let part = match node {
-            Node::String(name) if is_name => Part::Name((*name).into()),
-            value => {
-                let (kind, len, below) = describe(value);
-                match kind {
-                    ValueKind::Object => open.push((2 * len, true)),
-                    ValueKind::Array => open.push((len, false)),
-                    _ => {}
+impl Body {
+    fn is_like(&self, tape: &[Node<'_>]) -> bool {
+        let mut start = 0;
+        self.parts.len() == tape.len()
+            && self.parts.iter().zip(tape).all(|(part, node)| match (*part, node) {
+                (Part::Name(end), Node::String(found)) => {
+                    let name = self.names.get(start..end as usize);
+                    start = end as usize;
+                    name.is_some_and(|name| is_same_name(name, found))
                 }
-                Part::Value(kind, len, below)
+                (Part::Name(_), _) => false,
+                (Part::Value(kind, len), node) => {
+                    let (of_node, values, _) = describe(node);
+                    kind == of_node && len as usize == values
+                }
+            })
+    }
+
+    fn of(tape: &[Node<'_>]) -> Self {
+        let mut body = Self::default();
+        // Of each object or array that is not at its end: the nodes to come, of which in an object every other is a name.
+        let mut open: Vec<(usize, bool)> = Vec::new();
+        for node in tape {
+            let is_name = open.last_mut().is_some_and(|(remaining, is_object)| {
+                *remaining -= 1;
+                *is_object && *remaining % 2 == 1
+            });
+            if let (true, Node::String(name)) = (is_name, node) {
+                body.names.push_str(name);
+                body.parts.push(Part::Name(body.names.len() as u32));
+                continue;
             }
-        };
-        while open.last().is_some_and(|(remaining, _)| *remaining == 0) {
-            open.pop();
+            let (kind, len, _) = describe(node);
+            match kind {
+                ValueKind::Object => open.push((2 * len, true)),
+                ValueKind::Array => open.push((len, false)),
+                _ => {}
+            }
+            while open.pop_if(|(remaining, _)| *remaining == 0).is_some() {}
+            // The cap on nodes keeps lengths below u32::MAX.
+            body.parts.push(Part::Value(kind, len as u32));
         }
-        part
-    };
-    tape.iter().map(part).collect()
+        body.parts.shrink_to_fit();
+        body.names.shrink_to_fit();
+        body
+    }
 }

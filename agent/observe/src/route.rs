@@ -36,14 +36,45 @@ pub(crate) fn push_route(route: &mut String, target: &str) {
     }
 }
 
+/// What a byte is in a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Class {
+    /// Of a segment that stays as it is.
+    Plain,
+    Digit,
+    Other,
+    /// `/`
+    End,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' | b'~' => Class::Plain,
+            b'0'..=b'9' => Class::Digit,
+            b'/' => Class::End,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 /// The text before the first `/`, and whether one look at it shows that it stays as it is: a short name of ASCII with
 /// few digits.
 fn first_segment(text: &str) -> (&str, bool) {
     let (mut len, mut digits, mut is_plain) = (0, 0, true);
-    for byte in text.bytes().take_while(|byte| *byte != b'/') {
+    for byte in text.bytes() {
+        let class = CLASSES[usize::from(byte)];
+        if class == Class::End {
+            break;
+        }
         len += 1;
-        digits += usize::from(byte.is_ascii_digit());
-        is_plain &= byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        digits += usize::from(class == Class::Digit);
+        is_plain &= class != Class::Other;
     }
     let is_name = if digits == 0 { len < 36 } else { len < 8 && digits < 4 && digits < len };
     (text.get(..len).unwrap_or_default(), is_plain && is_name)

@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// Bodies of one round, in megabytes
     #[arg(long, default_value_t = 50)]
     megabytes: usize,
-    /// Only parts whose name contains one of these: orders, webhooks, tweets, tickets, flows
+    /// Only parts whose name contains one of these: memory, orders, webhooks, tweets, tickets, flows
     parts: Vec<String>,
 }
 

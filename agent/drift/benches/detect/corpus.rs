@@ -21,11 +21,21 @@ impl Corpus {
         self.bodies.iter().map(Bytes::len).sum::<usize>() as f64 / self.bodies.len() as f64
     }
 
-    /// Each body at least once, dealt out to so many flows in turn.
-    pub(crate) fn messages(&self, flows: usize) -> Vec<Message> {
-        let count = self.bodies.len().max(flows);
-        (0..count).zip(self.bodies.iter().cycle()).map(|(i, body)| message(i % flows, body)).collect()
+    /// A message with each body.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.bodies.iter().map(message).collect()
     }
+}
+
+/// One request for each of so many flows.
+pub(crate) fn requests(flows: usize) -> Vec<Arc<RequestLine>> {
+    let request = |flow: usize| {
+        // In letters: digits would be folded.
+        let letter = |place: u32| char::from(b'a' + (flow / 26_usize.pow(place) % 26) as u8);
+        let shop: String = (0..4).map(letter).collect();
+        RequestLine { method: "POST".into(), target: format!("/v1/{shop}/orders?dry=0"), authority: None }
+    };
+    (0..flows).map(|flow| Arc::new(request(flow))).collect()
 }
 
 /// A file with a JSON text on each line, plain or (`.gz`) compressed.
@@ -41,21 +51,14 @@ pub(crate) fn read(file: &str) -> Corpus {
     corpus
 }
 
-fn message(flow: usize, body: &Bytes) -> Message {
-    // In letters: digits would be folded.
-    let letter = |place: u32| char::from(b'a' + (flow / 26_usize.pow(place) % 26) as u8);
-    let shop: String = (0..4).map(letter).collect();
+fn message(body: &Bytes) -> Message {
     Message {
         order: Order::default(),
         t_ns: 1,
         exchange: "a".into(),
         side: Side::Request,
         protocol: "http",
-        request: Some(Arc::new(RequestLine {
-            method: "POST".into(),
-            target: format!("/v1/{shop}/orders?dry=0"),
-            authority: None,
-        })),
+        request: None,
         status: None,
         headers: [("host", "billing"), ("content-type", "application/json")].into(),
         body: body.clone(),

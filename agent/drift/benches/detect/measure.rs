@@ -1,18 +1,47 @@
 //! The two sides of the comparison, and their rounds.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pitot_drift::{Config, Evidence, Flows};
 use pitot_observe::{Limits, Namer, Observer};
-use pitot_protocols::message::Message;
+use pitot_protocols::message::{Message, RequestLine};
 use pitot_stream::PARTITIONS;
 use simd_json::{Buffers, Tape};
 
-use crate::corpus::Corpus;
+use crate::corpus::{self, Corpus};
 
 /// Messages from which each flow learns before the clock starts.
 const LEARNED: usize = 48;
+
+/// Messages in turn, each as if just read off a socket: their flows may be many, but what a message is made of is near.
+pub(crate) struct Traffic {
+    messages: Vec<Message>,
+    requests: Vec<Arc<RequestLine>>,
+}
+
+impl Traffic {
+    pub(crate) fn new(corpus: &Corpus, flows: usize) -> Self {
+        Self { messages: corpus.messages(), requests: corpus::requests(flows) }
+    }
+
+    fn each(&mut self, count: usize, mut one: impl FnMut(&Message)) {
+        let (messages, flows) = (self.messages.len(), self.requests.len());
+        for i in 0..count {
+            let message = &mut self.messages[i % messages];
+            message.request = Some(Arc::clone(&self.requests[i % flows]));
+            one(message);
+        }
+    }
+
+    /// Ns a message.
+    fn timed(&mut self, count: usize, one: impl FnMut(&Message)) -> f64 {
+        let start = Instant::now();
+        self.each(count, one);
+        start.elapsed().as_nanos() as f64 / count as f64
+    }
+}
 
 /// How much is measured.
 pub(crate) struct Rounds {
@@ -40,18 +69,18 @@ pub(crate) struct Found {
 impl Rounds {
     /// Measures both sides; which goes first alternates, and a first round is thrown away.
     pub(crate) fn of(&self, corpus: &Corpus, flows: usize) -> Found {
-        let messages = corpus.messages(flows);
+        let traffic = &mut Traffic::new(corpus, flows);
         let count = (self.megabytes as f64 * 1e6 / corpus.mean_bytes()) as usize;
         let mut pipeline = Pipeline::new();
-        pipeline.learn(corpus, flows);
+        pipeline.learn(traffic);
         let rounds: Vec<(f64, f64)> = (0..=self.rounds)
             .map(|round| {
                 if round % 2 == 0 {
-                    let bare = bare(&messages, count);
-                    (bare, pipeline.timed(&messages, count))
+                    let bare = bare(traffic, count);
+                    (bare, pipeline.timed(traffic, count))
                 } else {
-                    let whole = pipeline.timed(&messages, count);
-                    (bare(&messages, count), whole)
+                    let whole = pipeline.timed(traffic, count);
+                    (bare(traffic, count), whole)
                 }
             })
             .skip(1)
@@ -66,10 +95,10 @@ impl Rounds {
 }
 
 /// Ns a message.
-fn bare(messages: &[Message], count: usize) -> f64 {
+fn bare(traffic: &mut Traffic, count: usize) -> f64 {
     let (mut copy, mut buffers) = (Vec::new(), Buffers::new(4096));
     let mut tape = Tape(Vec::new());
-    timed(messages, count, |message| {
+    traffic.timed(count, |message| {
         let length = message.body.len();
         copy.clear();
         copy.extend_from_slice(&message.body);
@@ -98,13 +127,10 @@ impl Pipeline {
         }
     }
 
-    pub(crate) fn learn(&mut self, corpus: &Corpus, flows: usize) {
-        let messages = corpus.messages(flows);
-        messages
-            .iter()
-            .cycle()
-            .take(messages.len().max(LEARNED * flows))
-            .for_each(|message| self.take(message));
+    /// Takes each body, and enough of each flow.
+    pub(crate) fn learn(&mut self, traffic: &mut Traffic) {
+        let count = traffic.messages.len().max(LEARNED * traffic.requests.len());
+        traffic.each(count, |message| self.take(message));
     }
 
     /// Paths learned.
@@ -112,8 +138,8 @@ impl Pipeline {
         self.partitions.iter().map(Flows::monitored).sum()
     }
 
-    fn timed(&mut self, messages: &[Message], count: usize) -> f64 {
-        let ns = timed(messages, count, |message| self.take(message));
+    fn timed(&mut self, traffic: &mut Traffic, count: usize) -> f64 {
+        let ns = traffic.timed(count, |message| self.take(message));
         black_box(self.evidence.len());
         self.evidence.clear();
         ns
@@ -124,12 +150,6 @@ impl Pipeline {
         let partition = observation.partition();
         self.partitions[partition].push(observation, &mut self.evidence);
     }
-}
-
-fn timed(messages: &[Message], count: usize, one: impl FnMut(&Message)) -> f64 {
-    let start = Instant::now();
-    messages.iter().cycle().take(count).for_each(one);
-    start.elapsed().as_nanos() as f64 / count as f64
 }
 
 /// Least, middle and most.
