@@ -23,6 +23,9 @@ pub struct ProcessId {
     pub start_ns: u64,
 }
 
+/// A clock tick, in which /proc tells when a process was started: USER_HZ is 100 on every Linux architecture that matters here.
+pub const TICK_NS: u64 = 10_000_000;
+
 /// What is known of a process when it is first seen to own a socket. Never revised.
 ///
 /// A [`CaptureEvent::Process`] precedes the first [`Segment`] whose `owner` names it.
@@ -46,6 +49,20 @@ pub struct Process {
     pub container: String,
     /// The Kubernetes pod it runs in.
     pub pod: Option<Pod>,
+    /// The name of the machine it runs on; empty in captures that were made before it was written down.
+    pub host: String,
+}
+
+impl Process {
+    /// What tells it from others of the same workload: the id of its container, else `HOST:PID:START`, the start in clock ticks
+    /// since boot as in /proc/PID/stat; `None` where the machine is not known.
+    #[must_use]
+    pub fn instance(&self) -> Option<String> {
+        let ProcessId { pid, start_ns } = self.id;
+        let by_host =
+            || (!self.host.is_empty()).then(|| format!("{}:{pid}:{}", self.host, start_ns / TICK_NS));
+        cgroup::container_id(&self.cgroup).map(str::to_owned).or_else(by_host)
+    }
 }
 
 /// What Kubernetes calls the place a process runs in.
@@ -227,4 +244,23 @@ pub trait Source {
     /// # Errors
     /// When the source cannot go on; events appended before the error are good.
     fn next_batch(&mut self, out: &mut Vec<CaptureEvent>) -> Result<Progress, Self::Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances() {
+        let check = |cgroup: &str, host: &str, expected: Option<&str>| {
+            let id = ProcessId { pid: 7, start_ns: 90 * TICK_NS + 1 };
+            let process = Process { id, cgroup: cgroup.into(), host: host.into(), ..Process::default() };
+            assert_eq!(process.instance().as_deref(), expected);
+        };
+        let id = "0123456789abcdef".repeat(4);
+        check("/system.slice/nginx.service", "box", Some("box:7:90"));
+        check(&format!("/docker/{id}"), "box", Some(&id));
+        check(&format!("/docker/{id}"), "", Some(&id));
+        check("/", "", None);
+    }
 }

@@ -19,6 +19,7 @@ const LONGEST: usize = 253;
 #[derive(Debug)]
 pub(crate) struct Host {
     root: PathBuf,
+    name: String,
     users: HashMap<u32, String>,
     containers: HashMap<String, String>,
     pods: HashMap<String, Option<Pod>>,
@@ -27,7 +28,13 @@ pub(crate) struct Host {
 impl Host {
     /// `root`: where the host's `/` is seen.
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, users: HashMap::new(), containers: HashMap::new(), pods: HashMap::new() }
+        let name = machine(&root);
+        Self { root, name, users: HashMap::new(), containers: HashMap::new(), pods: HashMap::new() }
+    }
+
+    /// The machine's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The name of a user in the host's passwd(5); empty where it has none.
@@ -69,6 +76,13 @@ fn remembered<K: Clone + Eq + std::hash::Hash, V: Clone>(
         known.clear();
     }
     known.entry(key.clone()).or_insert_with(find).clone()
+}
+
+/// The host's own where its files are seen from a container, which may have another.
+fn machine(root: &Path) -> String {
+    let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let of_host = fs::read_to_string(root.join("etc/hostname")).ok().filter(|_| root != Path::new("/"));
+    clean(of_host.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or(&own()))
 }
 
 /// `NAME:PASSWORD:UID:...`, passwd(5).
@@ -143,6 +157,14 @@ mod tests {
         check("root:x:0:0::/:\n", 70, "");
         check("bad\n::\na:x:seven:\nro\u{7}ot:x:7:7::/:\n", 7, "root");
         assert_eq!(host(&[]).1.user(0), "");
+    }
+
+    #[test]
+    fn machines() {
+        assert_eq!(host(&[("etc/hostname", "node-7\n")]).1.name(), "node-7");
+        let own = Host::new("/".into());
+        assert!(!own.name().is_empty());
+        assert_eq!(host(&[("etc/hostname", "\n")]).1.name(), own.name());
     }
 
     #[test]

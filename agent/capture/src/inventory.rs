@@ -1,7 +1,9 @@
-//! Sockets that were open before capture began: which process holds each, and which of them wait for connections.
+//! Sockets that are open: which process holds each, and which of them wait for connections.
 //!
-//! The kernel part's iterator over open files gives one record for each file that is a stream socket. A socket can be open in
-//! several processes: then nobody can say whose it is, until it sends.
+//! The kernel part's iterator over open files gives one record for each file that is a stream socket; where it can't be had, /proc
+//! tells nearly the same. A socket can be open in several processes: then nobody can say whose it is, until it sends.
+
+mod procfs;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read as _};
@@ -53,19 +55,22 @@ pub(crate) fn load(ebpf: &mut Ebpf, types: &KernelTypes) -> Result<(), Error> {
     program(ebpf)?.load("task_file", types).map_err(|source| refused(PROGRAM, source))
 }
 
-/// Every stream socket that is open now, the sockets in the order of their first holders. None where the iterator is not
-/// loaded.
+/// Every stream socket that is open now, the sockets in the order of their first holders.
 pub(crate) fn read(ebpf: &mut Ebpf) -> Vec<KernelSocket> {
-    let found = match records(ebpf) {
-        Ok(bytes) => parse(&bytes),
-        Err(error) => {
-            debug!("no sockets from the iterator: {error}");
-            return Vec::new();
-        }
-    };
-    let sockets = by_socket(found);
+    let sockets = iterate(ebpf).unwrap_or_else(|error| {
+        debug!("no sockets from the iterator, but from /proc: {error}");
+        by_socket(procfs::read())
+    });
     debug!("{} sockets are open", sockets.len());
     sockets
+}
+
+/// The same, by the iterator only.
+///
+/// # Errors
+/// When it is not loaded, or breaks off.
+pub(crate) fn iterate(ebpf: &mut Ebpf) -> Result<Vec<KernelSocket>, Error> {
+    Ok(by_socket(parse(&records(ebpf)?)))
 }
 
 fn program(ebpf: &mut Ebpf) -> Result<&mut Iter, Error> {

@@ -42,6 +42,7 @@ pub mod privileges;
 mod proc;
 mod programs;
 mod ring;
+mod silent;
 mod unix;
 
 pub use control::Control;

@@ -5,18 +5,16 @@ use std::path::Path;
 
 use pitot_common::user::cgroup::{container_id, pod_uid};
 use pitot_common::user::decode::{KernelProcess, split_args};
-use pitot_common::user::{Process, ProcessId};
+use pitot_common::user::{Process, ProcessId, TICK_NS};
 
 use crate::host::Host;
-
-/// USER_HZ, the unit of `starttime`: 100 on every Linux architecture that matters here.
-const TICK_NS: u64 = 10_000_000;
 
 /// Adds executable, cgroup, user, network namespace, container and pod, and the arguments if the kernel had none. A process
 /// that is gone, or whose pid already belongs to another one, keeps what the kernel said.
 pub(crate) fn complete(host: &mut Host, seen: KernelProcess) -> Process {
     let dir = format!("/proc/{}", seen.id.pid);
-    let mut process = Process { id: seen.id, comm: seen.comm, args: seen.args, ..Process::default() };
+    let of_host = Process { host: host.name().to_owned(), ..Process::default() };
+    let mut process = Process { id: seen.id, comm: seen.comm, args: seen.args, ..of_host };
     if !is_same(&dir, seen.id) {
         return process;
     }
@@ -29,7 +27,7 @@ pub(crate) fn complete(host: &mut Host, seen: KernelProcess) -> Process {
     }
     let status = fs::read_to_string(format!("{dir}/status")).unwrap_or_default();
     process.user = effective_user(&status).map(|id| (id, host.user(id)));
-    process.netns = fs::read_link(format!("{dir}/ns/net")).ok().and_then(|link| inode(&link)).unwrap_or(0);
+    process.netns = netns(&dir).unwrap_or(0);
     place(host, &mut process);
     if process.comm.is_empty() {
         process.comm =
@@ -53,14 +51,25 @@ fn effective_user(status: &str) -> Option<u32> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
+/// The inode number of the network namespace of the process with this directory.
+pub(crate) fn netns(dir: &str) -> Option<u64> {
+    fs::read_link(format!("{dir}/ns/net")).ok().and_then(|link| inode(&link))
+}
+
+/// Which process this directory is of, its start cut to clock ticks.
+pub(crate) fn id(dir: &str) -> Option<ProcessId> {
+    let pid = dir.rsplit('/').next()?.parse().ok()?;
+    let stat = fs::read_to_string(format!("{dir}/stat")).ok()?;
+    Some(ProcessId { pid, start_ns: start_ticks(&stat)? * TICK_NS })
+}
+
 /// The number in `net:[4026531840]`, namespaces(7).
 fn inode(link: &Path) -> Option<u64> {
     link.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
 }
 
 fn is_same(dir: &str, id: ProcessId) -> bool {
-    let stat = fs::read_to_string(format!("{dir}/stat")).unwrap_or_default();
-    start_ticks(&stat).is_some_and(|ticks| ticks == id.start_ns / TICK_NS)
+    self::id(dir).is_some_and(|found| found.start_ns / TICK_NS == id.start_ns / TICK_NS)
 }
 
 /// Field 22 of proc_pid_stat(5); field 2, the command, may hold anything.
@@ -113,8 +122,8 @@ mod tests {
         let id = ProcessId { pid: own, start_ns: start_ticks(&stat).unwrap() * TICK_NS };
         let seen = KernelProcess { id, comm: "t".into(), args: Vec::new() };
         let process = complete(&mut Host::new("/".into()), seen.clone());
-        assert_eq!(process.user.map(|(id, _)| id), Some(rustix::process::geteuid().as_raw()));
-        assert!(process.netns > 0 && !process.exe.is_empty());
+        assert_eq!(process.user.as_ref().map(|(id, _)| *id), Some(rustix::process::geteuid().as_raw()));
+        assert!(process.netns > 0 && !process.exe.is_empty() && process.instance().is_some());
         // Another process has its pid by now.
         let other = KernelProcess { id: ProcessId { start_ns: 1, ..id }, ..seen };
         assert_eq!(complete(&mut Host::new("/".into()), other).user, None);

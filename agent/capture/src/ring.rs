@@ -19,6 +19,7 @@ use crate::lanes::UnixWatch;
 use crate::overload::Watch;
 use crate::own::OwnTraffic;
 use crate::programs::Programs;
+use crate::silent::Silent;
 use crate::unix::{Births, Fate, Unix};
 use crate::{Control, Error, StopHandle, inventory, proc};
 
@@ -48,6 +49,8 @@ pub(crate) struct Drain {
     unix: Option<UnixWatch>,
     /// The second in which it was last looked after.
     unix_looked: u64,
+    /// The second in which the silent were last looked for.
+    silent_looked: u64,
     /// Keeps the programs attached.
     ebpf: Ebpf,
 }
@@ -75,6 +78,7 @@ impl Drain {
             open,
             unix,
             unix_looked: 0,
+            silent_looked: 0,
             ebpf,
         })
     }
@@ -87,6 +91,7 @@ impl Drain {
         loop {
             // Read before the ring is emptied: what was sent before the stop is then delivered.
             let stopping = self.stop.is_stopped();
+            self.find_the_silent();
             let unix = self.look_after_unix();
             let Ok(any) = self.empty_ring() else { return };
             for (number, fate) in unix {
@@ -146,6 +151,17 @@ impl Drain {
         })
     }
 
+    /// Once a second, and only if there are any: whose the ends of connections are that have not sent.
+    fn find_the_silent(&mut self) {
+        let second = self.events.clock.unix_now_ns() / SECOND_NS;
+        let due = std::mem::replace(&mut self.silent_looked, second) != second;
+        if due && !self.events.silent.is_empty() {
+            // What takes as long as /proc is for the start only.
+            let sockets = inventory::iterate(&mut self.ebpf).unwrap_or_default();
+            self.events.silent.among(sockets).into_iter().for_each(|found| self.events.socket(found));
+        }
+    }
+
     fn send(&mut self) -> Result<(), ()> {
         let batch = self.events.take();
         if batch.is_empty() { Ok(()) } else { self.sender.send(batch).map_err(drop) }
@@ -190,6 +206,7 @@ impl Losses {
 struct Events {
     clock: Clock,
     own: OwnTraffic,
+    silent: Silent,
     overload: Watch,
     host: Host,
     unix: Unix,
@@ -210,6 +227,7 @@ impl Events {
         Self {
             clock,
             own: OwnTraffic::new(std::process::id(), Some(control)),
+            silent: Silent::default(),
             overload: Watch::default(),
             host,
             unix: Unix::new(births),
@@ -242,6 +260,7 @@ impl Events {
             return;
         }
         segment.time_ns = self.clock.unix_ns(segment.time_ns);
+        self.silent.segment(&segment);
         if let Some(id) = segment.owner {
             // Its own record may have been lost.
             self.process(KernelProcess { id, comm: String::new(), args: Vec::new() });

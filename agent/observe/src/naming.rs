@@ -15,7 +15,7 @@ use std::sync::Arc;
 use pitot_common::user::{Endpoint, Process};
 use pitot_protocols::message::Peer;
 
-pub use rule::{AddressRange, InvalidRange, Rule};
+pub use rule::Rule;
 
 /// The name of a peer of which nothing is known.
 pub const EXTERNAL: &str = "external";

@@ -8,7 +8,7 @@ use pitot_stream::ledger::Ledger;
 use pitot_stream::{Connection, Direction};
 
 use crate::Limits;
-use crate::message::{Incomplete, Message, Order, Peer, Transport};
+use crate::message::{Incomplete, Message, Order, Peer, Side, Transport};
 use crate::parser::Parsed;
 
 /// What is known of one end.
@@ -23,6 +23,8 @@ pub(crate) enum End {
 struct Names {
     client: Peer,
     server: Peer,
+    /// Of client and server.
+    instances: [Option<Arc<str>>; 2],
     transport: Transport,
 }
 
@@ -139,6 +141,10 @@ impl Names {
             Some(Some(End::Process(process))) => Peer::Local(process.clone()),
             _ => Peer::Address(address(direction)),
         };
+        let instance = |direction: Direction| match ends.get(direction.index()) {
+            Some(Some(End::Process(process))) => process.instance().map(Arc::from),
+            _ => None,
+        };
         let server = client.reverse();
         let server_peer = match (peer(server), authority) {
             (Peer::Address(address), Some(authority)) => Peer::Host { address, authority: authority.into() },
@@ -147,6 +153,7 @@ impl Names {
         Self {
             client: peer(client),
             server: server_peer,
+            instances: [client, server].map(instance),
             transport: Transport {
                 conn: hex(connection.id.0),
                 client: address(client).to_string().into(),
@@ -156,6 +163,11 @@ impl Names {
     }
 
     fn message(&self, parsed: Parsed, order: Order, conn: u64) -> Message {
+        let [client, server] = &self.instances;
+        let instance = match parsed.side {
+            Side::Request => client.clone(),
+            Side::Response => server.clone(),
+        };
         Message {
             order,
             t_ns: parsed.t_ns,
@@ -170,7 +182,7 @@ impl Names {
             client: self.client.clone(),
             server: self.server.clone(),
             transport: Some(self.transport.clone()),
-            instance: None,
+            instance,
         }
     }
 }

@@ -126,7 +126,9 @@ impl<'a> Fields<'a> {
         let user = if self.flag()? { Some((self.u32()?, self.text()?)) } else { None };
         let (netns, container) = (self.u64()?, self.text()?);
         let pod = if self.flag()? { Some(Pod { namespace: self.text()?, name: self.text()? }) } else { None };
-        Ok(Process { id, comm, exe, args, cgroup, user, netns, container, pod })
+        // What was recorded before this was written down ends here.
+        let host = if self.0.is_empty() { String::new() } else { self.text()? };
+        Ok(Process { id, comm, exe, args, cgroup, user, netns, container, pod, host })
     }
 
     fn socket(&mut self) -> Result<Socket, Fault> {

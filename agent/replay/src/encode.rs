@@ -58,6 +58,7 @@ fn process(process: &Process, body: &mut Vec<u8>) {
         text(&pod.namespace, body);
         text(&pod.name, body);
     }
+    text(&process.host, body);
 }
 
 fn process_id(id: ProcessId, body: &mut Vec<u8>) {

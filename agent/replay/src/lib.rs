@@ -27,7 +27,7 @@
 //! the number of a Unix socket (8). What may be missing has a byte before it, 1 if it is there, else 0.
 //! - **process**: pid (4), start in ns since boot (8), comm, exe, cgroup (texts), number of arguments (4), arguments
 //!   (texts), maybe user id (4) and user name (text), network namespace (8), container name (text), maybe pod namespace and
-//!   name (texts).
+//!   name (texts), name of the machine (text; older files end before it).
 //! - **socket**: what it has (1; bit 1: owner, bit 3: remote, bit 4: listens, others 0), time in ns (8), network namespace
 //!   (8), cookie (8), local address; with bit 3: remote address; with bit 1: pid (4) and start (8); path (text).
 //! - **overload**: time in ns (8), 1 if it begins, 0 if it ends (1), connections (8) and bytes (8) left out so far.

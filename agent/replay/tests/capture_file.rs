@@ -227,8 +227,8 @@ fn process() -> impl Strategy<Value = Process> {
     let user = proptest::option::of((any::<u32>(), ".{0,8}"));
     let pod =
         proptest::option::of((".{0,20}", ".{0,20}").prop_map(|(namespace, name)| Pod { namespace, name }));
-    (said, user, any::<u64>(), ".{0,20}", pod).prop_map(
-        |((id, comm, exe, args, cgroup), user, netns, container, pod)| Process {
+    (said, user, any::<u64>(), ".{0,20}", pod, ".{0,20}").prop_map(
+        |((id, comm, exe, args, cgroup), user, netns, container, pod, host)| Process {
             id,
             comm,
             exe,
@@ -238,6 +238,7 @@ fn process() -> impl Strategy<Value = Process> {
             netns,
             container,
             pod,
+            host,
         },
     )
 }

@@ -1,5 +1,6 @@
 //! `naming`: names for workloads that the operator knows better.
 
+use pitot_common::user::AddressRange;
 use pitot_observe::Namer;
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -99,7 +100,7 @@ fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 fn range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let range = Option::<String>::deserialize(deserializer)?;
     if let Some(range) = &range {
-        range.parse::<pitot_observe::naming::AddressRange>().map_err(D::Error::custom)?;
+        range.parse::<AddressRange>().map_err(D::Error::custom)?;
     }
     Ok(range)
 }

@@ -20,7 +20,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pitot_common::user::{CaptureEvent, Endpoint, Filter, FilterRule, LossReason, Process, ProcessId};
+use pitot_common::user::{
+    CaptureEvent, Endpoint, Filter, FilterRule, LossReason, Process, ProcessId, Socket,
+};
 use pitot_stream::table::{Routed, Step};
 use pitot_stream::{ConnId, Connection, Direction};
 
@@ -34,8 +36,10 @@ const HELD: usize = 32 << 20;
 pub(super) struct Selection {
     filter: Filter,
     known: HashMap<ConnId, Known>,
-    /// Processes whose events have passed.
+    /// Processes whose events have passed,
     passed: HashSet<ProcessId>,
+    /// and sockets that wait for connections: many connections have the same.
+    listeners: HashSet<(u64, Endpoint)>,
     held: usize,
     /// Connections that ended, or became too much to hold, undecided.
     given_up: u64,
@@ -115,11 +119,13 @@ impl Selection {
         }
     }
 
-    /// Moves from `steps`, which `event` caused, to `out` what passes now, numbered `seq`.
+    /// Moves from `steps`, which `event` caused, to `out` what passes now, numbered `seq`. `sockets`: those with these ends, for
+    /// what passes is to hold no others.
     pub(super) fn pass(
         &mut self,
         seq: u64,
         event: Option<CaptureEvent>,
+        sockets: impl Fn([Endpoint; 2]) -> Vec<Arc<Socket>>,
         steps: &mut Vec<Routed>,
         out: &mut Vec<Kept>,
     ) {
@@ -131,24 +137,31 @@ impl Selection {
             out.extend(event.map(|event| Kept { step: None, event: Some(event) }));
             return;
         }
-        // A segment belongs to the connection of its part; processes pass with a connection that they own.
-        let mut segment = None;
+        let recording = event.is_some();
+        // A segment belongs to the connection of its part, a socket to the one that it tells the owner of; processes pass with a
+        // connection that they own, and sockets of connections to come with those.
+        let (mut segment, mut socket) = (None, None);
         match event {
             Some(CaptureEvent::Segment(_)) => segment = event,
+            Some(CaptureEvent::Socket(_)) => socket = event,
             Some(CaptureEvent::Process(_)) | None => {}
-            Some(
-                CaptureEvent::Socket(_)
-                | CaptureEvent::Lost(_)
-                | CaptureEvent::Overload(_)
-                | CaptureEvent::Tick(_),
-            ) => out.push(Kept { step: None, event }),
+            Some(CaptureEvent::Lost(_) | CaptureEvent::Overload(_) | CaptureEvent::Tick(_)) => {
+                out.push(Kept { step: None, event });
+            }
         }
         for step in steps.drain(..) {
-            let event = match step.step {
-                Step::Part(_) => segment.take(),
+            let ends = match step.step {
+                Step::Open => Some([step.conn.initiator, step.conn.responder]),
+                Step::View { ends } => Some(ends),
                 _ => None,
             };
-            self.step(seq, step, event, out);
+            let event = match step.step {
+                Step::Part(_) => segment.take(),
+                Step::Owner { .. } => socket.take(),
+                _ => None,
+            };
+            let known = ends.filter(|_| recording).map(&sockets).unwrap_or_default();
+            self.step(seq, step, known, event, out);
         }
     }
 
@@ -186,7 +199,14 @@ impl Selection {
         }
     }
 
-    fn step(&mut self, seq: u64, step: Routed, event: Option<CaptureEvent>, out: &mut Vec<Kept>) {
+    fn step(
+        &mut self,
+        seq: u64,
+        step: Routed,
+        sockets: Vec<Arc<Socket>>,
+        event: Option<CaptureEvent>,
+        out: &mut Vec<Kept>,
+    ) {
         let conn = Arc::clone(&step.conn);
         let closes = matches!(step.step, Step::Close { .. });
         if closes {
@@ -205,13 +225,16 @@ impl Selection {
         };
         match self.known.get_mut(&conn.id).map(|known| &mut known.fate) {
             Some(Fate::Selected) => {
+                sockets.into_iter().for_each(|socket| self.tell(socket, out));
                 if let Step::Owner { process, .. } = &step.step {
                     self.announce(&Arc::clone(process), out);
                 }
                 out.push(Kept { step: Some(step), event });
             }
             Some(Fate::Undecided { held, bytes }) => {
-                let size = event_bytes(&step);
+                let size = event_bytes(&step) + sockets.len() * size_of::<Kept>();
+                let told = |socket| Kept { step: None, event: Some(CaptureEvent::Socket(socket)) };
+                held.extend(sockets.into_iter().map(told));
                 held.push(Kept { step: Some(step), event });
                 *bytes += size;
                 self.held += size;
@@ -264,12 +287,18 @@ impl Selection {
         };
         known.fate = if reason.is_none() { Fate::Selected } else { Fate::Rejected };
         for Kept { step, event } in held {
-            let opens = matches!(&step, Some(Routed { step: Step::Open, .. }));
-            if let (None, Some(Routed { step: Step::Owner { process, .. }, .. })) = (reason, &step) {
+            let Some(step) = step else {
+                if let (None, Some(CaptureEvent::Socket(socket))) = (reason, event) {
+                    self.tell(socket, out);
+                }
+                continue;
+            };
+            let opens = matches!(step.step, Step::Open);
+            if let (None, Step::Owner { process, .. }) = (reason, &step.step) {
                 self.announce(&Arc::clone(process), out);
             }
             let event = event.filter(|_| reason.is_none());
-            out.push(Kept { step: step.map(|step| Routed { seq, ..step }), event });
+            out.push(Kept { step: Some(Routed { seq, ..step }), event });
             if let (true, Some(reason)) = (opens, reason) {
                 let step = Step::Refuse { reason };
                 let step = Routed { seq, time_ns, conn: Arc::clone(conn), step };
@@ -282,6 +311,13 @@ impl Selection {
     fn announce(&mut self, process: &Arc<Process>, out: &mut Vec<Kept>) {
         if self.passed.insert(process.id) {
             out.push(Kept { step: None, event: Some(CaptureEvent::Process(Arc::clone(process))) });
+        }
+    }
+
+    /// Lets the event of a socket pass; of one that waits for connections, once.
+    fn tell(&mut self, socket: Arc<Socket>, out: &mut Vec<Kept>) {
+        if !socket.listens || self.listeners.insert((socket.netns, socket.local)) {
+            out.push(Kept { step: None, event: Some(CaptureEvent::Socket(socket)) });
         }
     }
 
@@ -385,8 +421,24 @@ mod tests {
         let mut out = Vec::new();
         let routed = Routed { seq, time_ns: seq, conn: connection(), step: step.clone() };
         let event = matches!(step, Step::Part(_)).then(|| CaptureEvent::Segment(segment()));
-        selection.pass(seq, event, &mut vec![routed], &mut out);
+        selection.pass(seq, event, sockets, &mut vec![routed], &mut out);
         shown(seq, &out)
+    }
+
+    /// Of the listener that every connection was made to.
+    fn sockets(ends: [Endpoint; 2]) -> Vec<Arc<Socket>> {
+        let local = addr(80).into();
+        let socket = Socket {
+            time_ns: 0,
+            netns: 1,
+            cookie: 0,
+            local,
+            remote: None,
+            listens: true,
+            owner: None,
+            path: String::new(),
+        };
+        if ends.contains(&local) { vec![Arc::new(socket)] } else { Vec::new() }
     }
 
     /// What passes; `+` where the event goes with the step, and so into a recording.
@@ -406,6 +458,7 @@ mod tests {
                 if event.is_some() { format!("{name}+") } else { name }
             }
             (None, Some(CaptureEvent::Process(process))) => format!("process {}", process.comm),
+            (None, Some(CaptureEvent::Socket(socket))) => format!("socket {:?}", socket.local.port()),
             (None, Some(CaptureEvent::Segment(_))) => "+".into(),
             other => format!("{other:?}"),
         };
@@ -570,6 +623,29 @@ mod tests {
         let large = [Step::Open, part(HELD_PER_CONNECTION), steps()[2].clone()];
         undecided(&large, &["", "open, not_attributed, part", "owner curl"], 1);
         undecided(&steps()[..3], &["", "", "open, part+, process curl, owner curl"], 0);
+    }
+
+    #[test]
+    fn a_recording_holds_the_sockets_of_what_passes_and_no_others() {
+        let check = |filter: &[FilterRule], expected: [&str; 3]| {
+            let mut selection = Selection::new(include(filter));
+            let socket = || sockets([addr(80).into(); 2]).pop().map(CaptureEvent::Socket);
+            let mut passed = |seq, event, steps: &[Step]| {
+                let routed =
+                    |step: &Step| Routed { seq, time_ns: seq, conn: connection(), step: step.clone() };
+                let (mut steps, mut out) = (steps.iter().map(routed).collect(), Vec::new());
+                selection.pass(seq, event, sockets, &mut steps, &mut out);
+                shown(seq, &out)
+            };
+            let before = passed(1, socket(), &[]);
+            let opened = passed(2, Some(CaptureEvent::Segment(segment())), &[Step::Open, part(3)]);
+            let owner = passed(3, socket(), &[owner(Direction::FromResponder, 2, "nginx")]);
+            assert_eq!([before.as_str(), &opened, &owner], expected, "{filter:?}");
+        };
+        check(&[port(80)], ["", "socket Some(80), open, part+", "process nginx, owner nginx+"]);
+        check(&[comm("nginx")], ["", "", "socket Some(80), open, part+, process nginx, owner nginx+"]);
+        check(&[port(81)], ["", "", ""]);
+        check(&[FilterRule { pid: Some(1), ..port(81) }], ["", "", ""]);
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl Wire {
                     self.add(step);
                 }
             }
-            self.selection.pass(seq, copy, &mut routed, &mut selected);
+            let sockets = |ends| self.table.sockets_of(ends);
+            self.selection.pass(seq, copy, sockets, &mut routed, &mut selected);
             for Kept { step, event } in selected.drain(..) {
                 step.into_iter().for_each(|step| self.add(step));
                 if let (Some(kept), Some(event)) = (kept.as_deref_mut(), event) {

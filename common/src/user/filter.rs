@@ -167,7 +167,9 @@ mod tests {
         check("10.0.0.7", "::ffff:10.0.0.7", true);
         check("2001:db8::/32", "2001:db8:1::1", true);
         check("::1", "::2", false);
-        for bad in ["", "10.0.0.0/33", "10.0.0", "::/129", "a/8", "10.0.0.0/"] {
+        check("192.0.2.1", "192.0.2.2", false);
+        for bad in ["", "x", "10.0.0.0/33", "10.0.0", "10.0.0/8", "::/129", "a/8", "10.0.0.0/", "10.0.0.0/-1"]
+        {
             assert_eq!(bad.parse::<AddressRange>(), Err(InvalidRange(bad.into())));
         }
     }

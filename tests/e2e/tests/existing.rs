@@ -1,6 +1,8 @@
 //! Connections that are older than the recording: found without waiting for their traffic, thousands at once.
 #![allow(clippy::expect_used, reason = "a test: what is missing ends it, with its name")]
 
+use std::fs;
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::Instant;
 
@@ -62,4 +64,27 @@ fn between_namespaces() {
     let mut client = Client::start(&mut hosts.command(0, "python3"), hosts.addresses[1], server.port, 100);
     let recorded = use_some(&mut client, server.port, 50);
     assert_known(&recorded, 50);
+}
+
+/// Whether the capture file of one request names a socket that has nothing to do with it.
+fn holds(recording: Recording, client: &mut Client, path: &str) -> bool {
+    client.request(1);
+    let recorded = recording.stop();
+    let file = fs::read(&recorded.file).expect("a capture file");
+    file.windows(path.len()).any(|window| window == path.as_bytes())
+}
+
+#[test]
+fn a_capture_file_tells_nothing_of_what_was_not_selected() {
+    if !ready() {
+        return;
+    }
+    let server = Server::start(&mut Command::new("python3"), "127.0.0.1");
+    let mut client = Client::start(&mut Command::new("python3"), "127.0.0.1", server.port, 1);
+    let files = tempfile::tempdir().expect("temporary directory");
+    let path = files.path().join("somebody-else");
+    let _listener = UnixListener::bind(&path).expect("a socket");
+    let path = path.to_str().expect("UTF-8");
+    assert!(holds(Recording::start(&["--format", "capture"]), &mut client, path), "all of it");
+    assert!(!holds(Recording::capture(server.port), &mut client, path), "one port");
 }

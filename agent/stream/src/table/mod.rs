@@ -126,6 +126,12 @@ impl Table {
         }
     }
 
+    /// The sockets that may say something of a connection with these ends.
+    #[must_use]
+    pub fn sockets_of(&self, ends: [Endpoint; 2]) -> Vec<Arc<Socket>> {
+        self.sockets.of(ends)
+    }
+
     /// Finds the connection of `event` and appends what it means for it. `seq` numbers the events of the source.
     pub fn route(&mut self, seq: u64, event: Segment, out: &mut Vec<Routed>) {
         let now = Now { seq, time_ns: event.time_ns };

@@ -22,8 +22,8 @@ pub(super) struct Sockets {
 enum Key {
     /// By its own end and the other one, in whichever namespace.
     Connected(Endpoint, Endpoint),
-    /// By its namespace and port.
-    Listening(u64, u16),
+    /// By its port, in any namespace.
+    Listening(u16),
     /// By its number.
     Unix(Endpoint),
 }
@@ -33,7 +33,7 @@ impl Key {
     fn of(socket: &Socket) -> Option<Self> {
         match (socket.local, socket.remote) {
             (Endpoint::Unix(_), _) => Some(Self::Unix(socket.local)),
-            (Endpoint::Inet(local), _) if socket.listens => Some(Self::Listening(socket.netns, local.port())),
+            (Endpoint::Inet(local), _) if socket.listens => Some(Self::Listening(local.port())),
             (local, Some(remote)) => Some(Self::Connected(local, remote)),
             (_, None) => None,
         }
@@ -84,9 +84,24 @@ impl Sockets {
     /// Whether connections to `address` in namespace `netns` are waited for.
     pub(super) fn listens(&self, netns: u64, address: Endpoint) -> bool {
         let (Some(ip), Some(port)) = (address.ip(), address.port()) else { return false };
-        let slots = self.slots.get(&Key::Listening(netns, port));
-        let mut known = slots.into_iter().flatten().filter_map(|slot| self.values.get(*slot));
-        known.any(|socket| socket.local.ip().is_some_and(|own| takes(own, ip)))
+        self.listening(port).any(|socket| socket.netns == netns && takes_at(socket, ip))
+    }
+
+    fn listening(&self, port: u16) -> impl Iterator<Item = &Arc<Socket>> {
+        let slots = self.slots.get(&Key::Listening(port));
+        slots.into_iter().flatten().filter_map(|slot| self.values.get(*slot))
+    }
+
+    /// What is known of these ends of a connection: their sockets, and those that wait for connections there.
+    pub(super) fn of(&self, ends: [Endpoint; 2]) -> Vec<Arc<Socket>> {
+        let [one, other] = ends;
+        let connected = [Key::of_end(one, other), Key::of_end(other, one)];
+        let connected = connected.iter().filter_map(|key| self.slots.get(key)).flatten();
+        let connected = connected.filter_map(|slot| self.values.get(*slot));
+        let waiting = ends.into_iter().filter_map(|end| Some((end.ip()?, end.port()?)));
+        let listening =
+            waiting.flat_map(|(ip, port)| self.listening(port).filter(move |socket| takes_at(socket, ip)));
+        connected.chain(listening).map(Arc::clone).collect()
     }
 
     /// Forgets what was known before `time_ns` of the ends of a connection seen as `view`: it is over.
@@ -122,6 +137,10 @@ impl Sockets {
 /// and an IPv6 one, unless it was told not to, IPv4 too.
 fn takes(own: IpAddr, ip: IpAddr) -> bool {
     own == ip || (own.is_unspecified() && (own.is_ipv6() || ip.is_ipv4()))
+}
+
+fn takes_at(socket: &Socket, ip: IpAddr) -> bool {
+    socket.local.ip().is_some_and(|own| takes(own, ip))
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
