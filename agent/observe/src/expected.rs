@@ -29,7 +29,7 @@ enum Part {
 #[derive(Debug, Default)]
 struct Body {
     parts: Vec<Part>,
-    names: String,
+    names: Vec<u8>,
 }
 
 /// A shape, and how often each of its entries occurs.
@@ -74,7 +74,7 @@ impl Body {
                 (Part::Name(end), Node::String(found)) => {
                     let name = self.names.get(start..end as usize);
                     start = end as usize;
-                    name.is_some_and(|name| is_same_name(name, found))
+                    name.is_some_and(|name| is_same_name(name, found.as_bytes()))
                 }
                 (Part::Name(_), _) => false,
                 (Part::Value(kind, len), node) => {
@@ -94,7 +94,7 @@ impl Body {
                 *is_object && *remaining % 2 == 1
             });
             if let (true, Node::String(name)) = (is_name, node) {
-                body.names.push_str(name);
+                body.names.extend_from_slice(name.as_bytes());
                 body.parts.push(Part::Name(body.names.len() as u32));
                 continue;
             }

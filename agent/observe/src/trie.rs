@@ -231,7 +231,7 @@ impl Trie {
     #[inline]
     pub(crate) fn member(&mut self, object: &mut Object, name: &str, at: u32) -> u32 {
         let node = match self.nodes.get(object.expected as usize) {
-            Some(n) if is_same_name(&n.name, name) => object.expected,
+            Some(n) if is_same_name(n.name.as_bytes(), name.as_bytes()) => object.expected,
             _ => self.find(object, name),
         };
         let Some(n) = self.nodes.get_mut(node as usize) else { return node };
@@ -258,7 +258,7 @@ impl Trie {
         let skipped = self.nodes.get(object.expected as usize);
         if let Some(guess) = skipped.map(|skipped| skipped.next)
             && let Some(n) = self.nodes.get(guess as usize)
-            && is_same_name(&n.name, name)
+            && is_same_name(n.name.as_bytes(), name.as_bytes())
         {
             return guess;
         }
@@ -355,8 +355,7 @@ impl Origin {
 /// Whether two names are the same; the empty name, which nodes without one have too, is none. Most names are short: two
 /// loads that may overlap tell, without a call.
 #[inline]
-pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+pub(crate) fn is_same_name(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -376,11 +375,11 @@ mod tests {
     #[test]
     fn names_are_compared_whole() {
         for len in 0..40_u8 {
-            let name: String = (0..len).map(|i| char::from(b'a' + i % 26)).collect();
+            let name: Vec<u8> = (b'a'..).take(len.into()).collect();
             assert_eq!(is_same_name(&name, &name.clone()), len > 0);
             for at in 0..name.len() {
                 let mut other = name.clone();
-                other.replace_range(at..=at, "_");
+                other[at] ^= 1;
                 assert!(!is_same_name(&name, &other), "{len} {at}");
                 assert!(!is_same_name(&name, &name[..at]), "{len} {at}");
             }
