@@ -4,9 +4,13 @@
 //! acknowledgement number and the options after MSS. If the same packet enters a local socket, that
 //! connection's peer is local, and its incoming packets are not captured. A forgotten entry means that a
 //! packet is captured twice, never that it is lost.
+//!
+//! Old kernels do not show IPv6 SYN-ACKs as they leave. There, who receives such a SYN from a local socket remembers what its answer
+//! will hold, and both are captured as they arrive: the SYN tells the responder's addresses, the SYN-ACK where its stream begins.
 
 use aya_ebpf::programs::SkBuffContext;
 
+use crate::globals::SYN_ACK_AT_INGRESS;
 use crate::maps::{LOCAL_PEERS, SYNS_SENT};
 use crate::packet::{Packet, SYN, is_loopback};
 use crate::socket::Socket;
@@ -16,6 +20,7 @@ const AFTER_MSS: u32 = 20 + 4;
 
 /// A SYN or SYN-ACK, whatever addresses it has by now.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub(crate) struct SynKey {
     seq: u32,
     ack: u32,
@@ -53,14 +58,23 @@ pub(crate) fn received(ctx: &SkBuffContext, packet: &Packet, socket: &Socket) ->
     if packet.flags & SYN == 0 {
         return LOCAL_PEERS.get_ptr(&key).is_some();
     }
-    let local = SYNS_SENT.get_ptr(syn_key(ctx, packet)).is_some();
-    if local {
-        let _ = LOCAL_PEERS.insert(&key, 1, 0);
-    } else {
+    let hidden = SYN_ACK_AT_INGRESS.load() != 0 && packet.version == 6;
+    let syn = syn_key(ctx, packet);
+    let sent = if hidden && packet.is_syn_ack() { syn.of_hidden_answer() } else { syn };
+    if SYNS_SENT.get_ptr(&sent).is_none() {
         // The tuple is used again, by a remote peer this time.
         let _ = LOCAL_PEERS.remove(&key);
+        return false;
     }
-    local
+    let _ = LOCAL_PEERS.insert(&key, 1, 0);
+    if !hidden {
+        return true;
+    }
+    if !packet.is_syn_ack() {
+        let _ = SYNS_SENT.insert(syn.hidden_answer(), 1, 0);
+    }
+    // Data in a SYN was captured where it was sent.
+    packet.total != 0
 }
 
 /// Remembers that a local socket has sent this SYN-ACK. For where an arriving SYN or SYN-ACK is not seen; 64 random bits, as long as
@@ -79,6 +93,32 @@ pub(crate) fn meets(next: u32, sent: u32, connected: bool) -> bool {
     }
     let _ = SYNS_SENT.insert(&SynKey { seq: sent, ack: next, options: [0; 3] }, 1, 0);
     SYNS_SENT.get_ptr(&SynKey { seq: next.wrapping_sub(1), ack: sent, options: [0; 3] }).is_some()
+}
+
+/// The layout of the options after MSS where they begin with a timestamp (RFC 7323), after what fills or permits.
+const TIMESTAMP: u32 = u32::from_le_bytes([0, 0, 8, 10]);
+const TIMESTAMP_MASK: u32 = u32::from_le_bytes([0, 0, 255, 255]);
+/// Tells the keys of hidden answers from those of what was seen leaving.
+const HIDDEN: [u32; 3] = [1, 0, 0];
+
+impl SynKey {
+    /// For a SYN: the SYN-ACK that will answer it, by the number it acknowledges and the timestamp it echoes.
+    #[inline(always)]
+    fn hidden_answer(&self) -> Self {
+        Self { seq: self.timestamp(1), ack: self.seq.wrapping_add(1), options: HIDDEN }
+    }
+
+    /// The same for a SYN-ACK that arrives.
+    #[inline(always)]
+    fn of_hidden_answer(&self) -> Self {
+        Self { seq: self.timestamp(2), ack: self.ack, options: HIDDEN }
+    }
+
+    /// Word `i` of the options: 1 is the sender's time, 2 the one it echoes; 0 without timestamps.
+    #[inline(always)]
+    fn timestamp(&self, i: usize) -> u32 {
+        if self.options[0] & TIMESTAMP_MASK == TIMESTAMP { self.options[i] } else { 0 }
+    }
 }
 
 #[inline(always)]
