@@ -7,6 +7,10 @@
 //!
 //! Old kernels do not show IPv6 SYN-ACKs as they leave. There, who receives such a SYN from a local socket remembers what its answer
 //! will hold, and both are captured as they arrive: the SYN tells the responder's addresses, the SYN-ACK where its stream begins.
+#![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key that is lent stays where it lies; each copy of one can cost a verifier thousands of instructions"
+)]
 
 use aya_ebpf::programs::SkBuffContext;
 
