@@ -42,6 +42,7 @@ pub mod privileges;
 mod proc;
 mod programs;
 mod ring;
+mod sched;
 mod silent;
 mod unix;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use pitot_common::user::{CaptureEvent, Progress, Source};
 
 use crate::host::Host;
 use crate::programs::Programs;
-use crate::ring::{Drain, MAX_BATCHES};
+use crate::ring::{Drain, MAX_BATCHES, Outlet, SPARE_BATCHES};
+use crate::sched::{Backlog, Guard};
 use crate::{Control, Error, LaneChoice, ProgramStats, load, preflight};
 
 /// How long [`Live`] waits for events before it says that there are none.
@@ -61,14 +62,19 @@ impl Options {
 #[derive(Debug)]
 pub struct Live {
     batches: Receiver<Vec<CaptureEvent>>,
+    /// Takes emptied batches back: their memory, given back here and asked for there time and again, would cost both.
+    emptied: SyncSender<Vec<CaptureEvent>>,
     stop: StopHandle,
     control: Control,
     programs: Programs,
     thread: Option<JoinHandle<()>>,
+    backlog: Arc<Backlog>,
+    /// Until capture ends.
+    guard: Option<Guard>,
 }
 
 /// Stops a [`Live`] from anywhere: what is in the ring is still delivered, then it ends.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct StopHandle(Arc<AtomicBool>);
 
 impl StopHandle {
@@ -90,18 +96,37 @@ impl Live {
     pub fn open(options: &Options) -> Result<Self, Error> {
         let mut ebpf = load::attach(options)?.ebpf();
         let (control, programs) = (Control::of(&mut ebpf)?, Programs::of(&ebpf));
-        let stop = StopHandle(Arc::new(AtomicBool::new(false)));
+        let stop = StopHandle::default();
         let (sender, batches) = mpsc::sync_channel(MAX_BATCHES);
+        let (emptied, spare) = mpsc::sync_channel(SPARE_BATCHES);
+        let backlog = Arc::new(Backlog::default());
+        // It needs a privilege of its own.
+        let guard = Guard::start(&backlog).map_err(Error::Thread)?;
         if options.drop_privileges {
             crate::privileges::drop_after_attach().map_err(Error::Thread)?;
         }
         let host = Host::new(options.host_root.clone());
-        let drain = Drain::new(ebpf, sender, stop.clone(), host, control.clone())?;
+        let drain = Drain::new(
+            ebpf,
+            Outlet { sender, spare, backlog: Arc::clone(&backlog) },
+            stop.clone(),
+            host,
+            control.clone(),
+        )?;
         let thread = thread::Builder::new()
             .name("pitot-capture".into())
             .spawn(move || drain.run())
             .map_err(Error::Thread)?;
-        Ok(Self { batches, stop, control, programs, thread: Some(thread) })
+        Ok(Self {
+            batches,
+            emptied,
+            stop,
+            control,
+            programs,
+            thread: Some(thread),
+            backlog,
+            guard: Some(guard),
+        })
     }
 
     /// A handle that changes what is captured.
@@ -127,19 +152,31 @@ impl Source for Live {
     type Error = Error;
 
     fn next_batch(&mut self, out: &mut Vec<CaptureEvent>) -> Result<Progress, Error> {
+        self.backlog.read_here();
         match self.batches.recv_timeout(WAIT) {
             Ok(mut batch) => {
-                out.append(&mut batch);
+                self.backlog.take();
+                if out.is_empty() {
+                    std::mem::swap(out, &mut batch);
+                } else {
+                    out.append(&mut batch);
+                }
+                // If enough of them wait to be used, this one is dropped.
+                let _ = self.emptied.try_send(batch);
                 Ok(Progress::More)
             }
             Err(RecvTimeoutError::Timeout) => Ok(Progress::Idle),
-            Err(RecvTimeoutError::Disconnected) => Ok(Progress::End),
+            Err(RecvTimeoutError::Disconnected) => {
+                self.guard = None;
+                Ok(Progress::End)
+            }
         }
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
+        self.guard = None;
         self.stop.stop();
         // The thread may be waiting for room in the channel.
         while self.batches.recv().is_ok() {}

@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 use pitot_common::abi::Loss;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::counters::Counters;
 use crate::programs::{ProgramStats, Programs};
-use crate::{Error, Options, load};
-
-/// How long to sleep between looks into the ring.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
+use crate::ring::PAUSE;
+use crate::{Error, Options, load, sched};
 
 /// Programs that do nothing, on the hooks of the real ones: the floor of what capture can cost. Dropping it
 /// detaches them.
@@ -59,18 +57,19 @@ pub struct Amount {
 }
 
 impl KernelPart {
-    /// Loads and attaches it.
+    /// Loads and attaches it. The calling thread is to drain it, and interrupts nobody from here on, as the agent's does.
     ///
     /// # Errors
     /// See [`Error`].
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let mut ebpf = load::attach(options)?.ebpf();
+        sched::interrupt_nobody();
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
         let counters = Counters::of(&mut ebpf)?;
         Ok(Self { ring, counters, programs: Programs::of(&ebpf), _ebpf: ebpf })
     }
 
-    /// Drops the records that wait in the ring, then sleeps a moment; how many they were.
+    /// Drops the records that wait in the ring, then sleeps as long as the agent does; how many they were.
     pub fn drain(&mut self) -> Amount {
         let mut dropped = Amount::default();
         while let Some(record) = self.ring.next() {

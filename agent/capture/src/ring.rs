@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
@@ -19,20 +19,22 @@ use crate::lanes::UnixWatch;
 use crate::overload::Watch;
 use crate::own::OwnTraffic;
 use crate::programs::Programs;
+use crate::sched::{self, Backlog};
 use crate::silent::Silent;
 use crate::unix::{Births, Fate, Unix};
 use crate::{Control, Error, StopHandle, inventory, proc};
 
 /// Batches that may wait for the reader. With [`BATCH_BYTES`] this bounds what lies between ring and reader.
 pub(crate) const MAX_BATCHES: usize = 64;
+/// Emptied batches that may wait to be used again.
+pub(crate) const SPARE_BATCHES: usize = 4;
 /// A batch ends when it holds this much payload,
 const BATCH_BYTES: usize = 512 * 1024;
 /// or this many events.
 const BATCH_EVENTS: usize = 1024;
-/// How long to sleep while the ring is idle: the kernel part wakes the thread earlier when much is waiting.
-const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-/// How long to sleep while events are coming.
-const BUSY: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000 };
+/// How long to sleep between looks: the kernel part wakes the thread earlier when much is waiting. Small batches are dear: each
+/// wakes the reader, and goes through every stage and partition.
+pub(crate) const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 /// Processes remembered as already given. Beyond that all are forgotten and given again when next seen.
 const MAX_PROCESSES: usize = 64 * 1024;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -41,7 +43,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 pub(crate) struct Drain {
     ring: RingBuf<MapData>,
     losses: Losses,
-    sender: SyncSender<Vec<CaptureEvent>>,
+    outlet: Outlet,
     stop: StopHandle,
     events: Events,
     /// Sockets that were open before the programs were attached.
@@ -58,7 +60,7 @@ pub(crate) struct Drain {
 impl Drain {
     pub(crate) fn new(
         mut ebpf: Ebpf,
-        sender: SyncSender<Vec<CaptureEvent>>,
+        outlet: Outlet,
         stop: StopHandle,
         host: Host,
         control: Control,
@@ -72,7 +74,7 @@ impl Drain {
         Ok(Self {
             ring,
             losses: Losses { counters, programs: Programs::of(&ebpf), read_at: 0 },
-            sender,
+            outlet,
             stop,
             events: Events::new(Clock::now(), host, births, control),
             open,
@@ -85,6 +87,7 @@ impl Drain {
 
     /// Runs until it is stopped or nobody reads any more.
     pub(crate) fn run(mut self) {
+        sched::interrupt_nobody();
         for found in std::mem::take(&mut self.open) {
             self.events.socket(found);
         }
@@ -93,7 +96,9 @@ impl Drain {
             let stopping = self.stop.is_stopped();
             self.find_the_silent();
             let unix = self.look_after_unix();
-            let Ok(any) = self.empty_ring() else { return };
+            if self.empty_ring().is_err() {
+                return;
+            }
             for (number, fate) in unix {
                 self.events.unix_ended(number, fate);
             }
@@ -103,26 +108,25 @@ impl Drain {
                 self.losses.read(&mut self.events);
                 self.events.end_overload();
             }
-            if self.send().is_err() {
+            if self.outlet.send(&mut self.events).is_err() {
                 return;
             }
             if stopping {
                 debug!("capture ends; {} programs are detached", self.ebpf.programs().count());
                 return;
             }
-            self.sleep(if any { &BUSY } else { &IDLE });
+            self.sleep();
+            self.outlet.backlog.advance();
         }
     }
 
-    /// Reads what is in the ring, one ring-full at most, and sends full batches; whether there was anything.
-    fn empty_ring(&mut self) -> Result<bool, ()> {
-        let mut any = false;
+    /// Reads what is in the ring, one ring-full at most, and sends full batches.
+    fn empty_ring(&mut self) -> Result<(), ()> {
         while let Some(record) = self.ring.next() {
-            any = true;
             self.events.add(&record);
             drop(record);
             if self.events.is_full() {
-                self.sender.send(self.events.take()).map_err(drop)?;
+                self.outlet.send(&mut self.events)?;
                 // The ring may never be empty.
                 self.losses.each_second(&mut self.events);
             }
@@ -130,7 +134,7 @@ impl Drain {
                 break;
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     /// Once a second: which Unix sockets have ended. Their last records are in the ring by now. And whenever any were
@@ -162,15 +166,30 @@ impl Drain {
         }
     }
 
-    fn send(&mut self) -> Result<(), ()> {
-        let batch = self.events.take();
-        if batch.is_empty() { Ok(()) } else { self.sender.send(batch).map_err(drop) }
-    }
-
-    fn sleep(&self, timeout: &Timespec) {
+    fn sleep(&self) {
         let mut fds = [PollFd::new(&self.ring, PollFlags::IN)];
         // Interrupted or refused: the ring is looked at all the same.
-        let _ = poll(&mut fds, Some(timeout));
+        let _ = poll(&mut fds, Some(&PAUSE));
+    }
+}
+
+/// Where batches go.
+pub(crate) struct Outlet {
+    pub(crate) sender: SyncSender<Vec<CaptureEvent>>,
+    /// Batches that were emptied.
+    pub(crate) spare: Receiver<Vec<CaptureEvent>>,
+    pub(crate) backlog: Arc<Backlog>,
+}
+
+impl Outlet {
+    /// Waits for room. An error: nobody reads any more.
+    fn send(&self, events: &mut Events) -> Result<(), ()> {
+        if events.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = events.take(self.spare.try_recv().unwrap_or_default());
+        self.backlog.send();
+        self.sender.send(batch).map_err(drop)
     }
 }
 
@@ -343,9 +362,10 @@ impl Events {
         self.batch.len() >= BATCH_EVENTS || self.batch_bytes >= BATCH_BYTES
     }
 
-    fn take(&mut self) -> Vec<CaptureEvent> {
+    /// The batch; `next`, which is empty, takes its place.
+    fn take(&mut self, next: Vec<CaptureEvent>) -> Vec<CaptureEvent> {
         self.batch_bytes = 0;
-        std::mem::take(&mut self.batch)
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// Counts records read after the stop: traffic must not keep a stopped capture alive.

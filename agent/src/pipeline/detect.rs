@@ -65,7 +65,7 @@ impl Detect {
             let messages = share.iter().flatten();
             messages.filter_map(|message| observer.observe(message).ok()).collect::<Vec<_>>()
         });
-        let mut observations: Vec<_> = observations.into_iter().flatten().collect();
+        let mut observations = joined(observations);
         observations.sort_unstable_by_key(|observation| observation.order);
         self.observed += observations.len() as u64;
         let results = workers.map(&mut self.flows, queues(observations, &ticks), judge);
@@ -102,6 +102,14 @@ impl Detect {
         }
         released.for_each(|next| self.findings.push(next.evidence, out));
     }
+}
+
+/// The lists one after the other: those of one worker stay where they are.
+fn joined<T>(lists: Vec<Vec<T>>) -> Vec<T> {
+    let mut lists = lists.into_iter();
+    let mut all = lists.next().unwrap_or_default();
+    lists.for_each(|mut list| all.append(&mut list));
+    all
 }
 
 /// Deals the partitions' messages out to so many observers.

@@ -135,13 +135,14 @@ impl Wire {
                     self.selection.note(&step);
                     self.add(step);
                 }
-            }
-            let sockets = |ends| self.table.sockets_of(ends);
-            self.selection.pass(seq, copy, sockets, &mut routed, &mut selected);
-            for Kept { step, event } in selected.drain(..) {
-                step.into_iter().for_each(|step| self.add(step));
-                if let (Some(kept), Some(event)) = (kept.as_deref_mut(), event) {
-                    kept.push(event);
+            } else {
+                let sockets = |ends| self.table.sockets_of(ends);
+                self.selection.pass(seq, copy, sockets, &mut routed, &mut selected);
+                for Kept { step, event } in selected.drain(..) {
+                    step.into_iter().for_each(|step| self.add(step));
+                    if let (Some(kept), Some(event)) = (kept.as_deref_mut(), event) {
+                        kept.push(event);
+                    }
                 }
             }
             if let Some(tick) = tick {
