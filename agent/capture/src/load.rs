@@ -11,7 +11,8 @@ use rustix::system::uname;
 use crate::btf::{self, Btf};
 use crate::lanes::{self, BufferOffsets};
 use crate::live::MIN_RING_BYTES;
-use crate::{Error, LaneChoice, Options, TcpLane, cgroup, inventory, privileges};
+use crate::programs::Programs;
+use crate::{Error, LaneChoice, Options, ProgramStats, TcpLane, cgroup, inventory, privileges};
 
 /// Whether this agent was built with the kernel part.
 pub(crate) const BUILT: bool = cfg!(pitot_ebpf);
@@ -57,7 +58,7 @@ type Attachments = [(&'static str, CgroupSkbAttachType); 2];
 /// # Errors
 /// See [`Error`]; where no lane can be had, that of the packet lane.
 pub(crate) fn attach(options: &Options) -> Result<Attached, Error> {
-    let attached = |lane| Ok(Attached { ebpf: attach_lane(options, lane)?, lane, refused: None });
+    let attached = |lane| attach_lane(options, lane);
     match options.lane {
         LaneChoice::Packet => attached(TcpLane::Packet),
         LaneChoice::Tracepoint => attached(TcpLane::Tracepoint),
@@ -79,19 +80,34 @@ pub(crate) struct Attached {
     pub(crate) lane: TcpLane,
     /// Why it is not the packet lane, if that was tried.
     pub(crate) refused: Option<Error>,
+    /// Why open sockets must be read from /proc, if they must.
+    pub(crate) inventory: Result<(), Error>,
+    /// Why Unix sockets are not captured, if that was asked for.
+    pub(crate) unix: Result<(), Error>,
 }
 
 impl Attached {
-    /// The kernel part, once it was said if its lane is the second choice.
+    /// The kernel part, once it was said what of it is the second choice or missing.
     pub(crate) fn ebpf(self) -> Ebpf {
         if let Some(refused) = self.refused {
             warn!("TCP is captured by tracepoints, as packets can't be had: {refused}");
         }
+        if let Err(error) = self.inventory {
+            warn!("sockets that are open already are read from /proc: {error}");
+        }
+        if let Err(error) = self.unix {
+            warn!("Unix sockets are not captured: {error}");
+        }
         self.ebpf
+    }
+
+    /// What the kernel says of the programs that were loaded.
+    pub(crate) fn programs(&self) -> Vec<ProgramStats> {
+        Programs::of(&self.ebpf).stats()
     }
 }
 
-fn attach_lane(options: &Options, lane: TcpLane) -> Result<Ebpf, Error> {
+fn attach_lane(options: &Options, lane: TcpLane) -> Result<Attached, Error> {
     let Loaded { mut ebpf, inventory, unix, tcp } = load(options.ring_bytes(), &options.btf, lane)?;
     let types = kernel_types(options)?;
     match lane {
@@ -101,20 +117,15 @@ fn attach_lane(options: &Options, lane: TcpLane) -> Result<Ebpf, Error> {
             lanes::attach_tcp(&mut ebpf, &types)?;
         }
     }
-    if let Err(error) = inventory.and_then(|()| inventory::load(&mut ebpf, &types)) {
-        warn!("connections older than this agent get the names of their ends only as they send: {error}");
-    }
-    if options.unix
-        && let Err(error) = unix.and_then(|offsets| {
-            if lane == TcpLane::Packet {
-                offsets.calibrate(&mut ebpf, &types)?;
-            }
-            lanes::attach_unix(&mut ebpf, &types)
-        })
-    {
-        warn!("Unix sockets are not captured: {error}");
-    }
-    Ok(ebpf)
+    let inventory = inventory.and_then(|()| inventory::load(&mut ebpf, &types));
+    let attach_unix = |offsets: BufferOffsets| {
+        if lane == TcpLane::Packet {
+            offsets.calibrate(&mut ebpf, &types)?;
+        }
+        lanes::attach_unix(&mut ebpf, &types)
+    };
+    let unix = if options.unix { unix.and_then(attach_unix) } else { Ok(()) };
+    Ok(Attached { ebpf, lane, refused: None, inventory, unix })
 }
 
 /// Attaches programs that do nothing, for benchmarks.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::agent;
+use crate::content::Content;
 
 /// `pitot record` in progress.
 #[derive(Debug)]
@@ -114,6 +115,20 @@ impl Recorded {
     /// How many complete messages of this side this predicate holds for.
     pub fn count(&self, side: &'static str, holds: impl Fn(&Value) -> bool) -> usize {
         self.complete(side).filter(|m| holds(m)).count()
+    }
+
+    /// Checks that so many requests with bodies are what was sent, and that the server (ours in Node) says the same of each.
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn assert_uploads(&self, content: &Content, expected: usize) {
+        let exact = self.complete("request").all(|m| content.knows(m));
+        assert!(exact, "a complete request is not what was sent");
+        assert_eq!(self.count("request", |m| m["method"] == "POST"), expected);
+        for request in self.complete("request") {
+            let answer = self.complete("response").find(|m| m["exchange"] == request["exchange"]);
+            assert_eq!(answer.map(|m| &m["body"]["sha256"]), Some(&request["body_sha256"]));
+        }
     }
 
     /// Checks that both accounts of the ledger add up and nothing is pending.

@@ -102,15 +102,7 @@ fn uploads() {
         clients::curl_post(&server.url("upload"), &content.file(size));
     }
     let recorded = recording.stop();
-    assert!(
-        recorded.complete("request").all(|m| content.knows(m)),
-        "a complete request is not what was sent"
-    );
-    assert_eq!(recorded.count("request", |m| m["method"] == "POST"), SIZES.len());
-    for request in recorded.complete("request") {
-        let answer = recorded.complete("response").find(|m| m["exchange"] == request["exchange"]);
-        assert_eq!(answer.map(|m| &m["body"]["sha256"]), Some(&request["body_sha256"]));
-    }
+    recorded.assert_uploads(&content, SIZES.len());
     recorded.assert_ledger();
 }
 

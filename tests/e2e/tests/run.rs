@@ -1,5 +1,6 @@
-//! From a socket to an OpenTelemetry event in a real collector: `pitot run`, as the DaemonSet runs it.
+//! From a socket to an OpenTelemetry event, and the ledger as metrics, in a real collector: `pitot run`, as the DaemonSet runs it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -15,7 +16,7 @@ fn a_changed_field_reaches_the_collector() {
     if !ready() {
         return;
     }
-    let Some(mut collector) = Collector::start() else { return };
+    let Some(mut collector) = Collector::of_events() else { return };
     let content = Content::new(&[]);
     let served = content.dir.path().join("order.json");
     fs::write(&served, r#"{"id":1,"amount":10}"#).unwrap();
@@ -47,4 +48,51 @@ fn a_changed_field_reaches_the_collector() {
     ] {
         assert!(event.iter().any(|line| line == expected), "no {expected:?} in {event:#?}");
     }
+}
+
+/// What became of every byte and message, and why, as the ledger says it in the end.
+#[test]
+fn the_ledger_reaches_the_collector() {
+    if !ready() {
+        return;
+    }
+    let Some(mut collector) = Collector::of_metrics() else { return };
+    let content = Content::new(&[10, 3_000]);
+    let (kept, left_out) = (Server::nginx(&content), Server::nginx(&content));
+    let config = content.dir.path().join("pitot.yaml");
+    fs::write(&config, format!("capture: {{filter: {{exclude: [{{port: {}}}]}}}}\n", left_out.port)).unwrap();
+    let mut pitot = Command::new(agent())
+        .args(["run", "--config"])
+        .arg(&config)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(pitot.stderr.take().unwrap()).lines();
+    assert!(stderr.any(|line| line.unwrap() == "ready"));
+    clients::curl(&vec![kept.url("10"); 20]);
+    clients::curl(&vec![left_out.url("3000"); 20]);
+    kill_process(Pid::from_child(&pitot), Signal::INT).unwrap();
+    let ledger: serde_json::Value = serde_json::from_str(&stderr.last().unwrap().unwrap()).unwrap();
+    assert!(pitot.wait().unwrap().success());
+
+    let bytes = &ledger["ledger"]["bytes"];
+    assert!(
+        bytes["parsed"].as_u64() > Some(0) && bytes["skipped"]["filtered"].as_u64() > Some(0),
+        "{ledger}"
+    );
+    let mut wanted = BTreeSet::new();
+    for (metric, account) in [("pitot.capture.bytes", "bytes"), ("pitot.messages", "messages")] {
+        let account = &ledger["ledger"][account];
+        let mut want = |attributes: Vec<String>, value: &serde_json::Value| {
+            wanted.insert((metric.to_owned(), attributes, value.as_u64().unwrap()));
+        };
+        want(vec!["pitot.state=parsed".into()], &account["parsed"]);
+        for state in ["skipped", "lost"] {
+            for (reason, value) in account[state].as_object().unwrap() {
+                want(vec![format!("pitot.reason={reason}"), format!("pitot.state={state}")], value);
+            }
+        }
+    }
+    collector.await_points(wanted);
 }

@@ -60,13 +60,5 @@ fn uploads() {
     let server = Server::node(&content);
     let recorded =
         recorded(&server, || SIZES.iter().for_each(|size| upload(&server.socket, &content.file(*size))));
-    assert!(
-        recorded.complete("request").all(|m| content.knows(m)),
-        "a complete request is not what was sent"
-    );
-    assert_eq!(recorded.count("request", |m| m["method"] == "POST"), SIZES.len());
-    for request in recorded.complete("request") {
-        let answer = recorded.complete("response").find(|m| m["exchange"] == request["exchange"]);
-        assert_eq!(answer.map(|m| &m["body"]["sha256"]), Some(&request["body_sha256"]));
-    }
+    recorded.assert_uploads(&content, SIZES.len());
 }
