@@ -108,7 +108,8 @@ impl Kernels {
         let version = newest_version(&list, suite)
             .with_context(|| format!("{suite} names no kernel: its list was not fetched"))?;
         let dir = self.dir.join("kernels").join(version.replace(['~', ':'], "_"));
-        if !dir.join("complete").is_file() {
+        // Another list of modules wants the packages again.
+        if fs::read_to_string(dir.join("complete")).ok() != Some(MODULES.join("\n")) {
             self.fetch(&version, &dir)?;
         }
         let modules = files(&dir.join("modules"));
@@ -138,7 +139,7 @@ impl Kernels {
             }
         }
         fs::remove_dir_all(&unpacked)?;
-        Ok(fs::write(to.join("complete"), "")?)
+        Ok(fs::write(to.join("complete"), MODULES.join("\n"))?)
     }
 
     /// The packages that hold the kernel and its modules. Until 7.2 it is one; then the image is in one of its own.
