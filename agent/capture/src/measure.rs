@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::counters::Counters;
 use crate::programs::{ProgramStats, Programs};
 use crate::ring::PAUSE;
-use crate::{Error, Options, load, sched};
+use crate::{Error, Options, load};
 
 /// Programs that do nothing, on the hooks of the real ones: the floor of what capture can cost. Dropping it
 /// detaches them.
@@ -57,13 +57,12 @@ pub struct Amount {
 }
 
 impl KernelPart {
-    /// Loads and attaches it. The calling thread is to drain it, and interrupts nobody from here on, as the agent's does.
+    /// Loads and attaches it.
     ///
     /// # Errors
     /// See [`Error`].
     pub fn attach(options: &Options) -> Result<Self, Error> {
         let mut ebpf = load::attach(options)?.ebpf();
-        sched::interrupt_nobody();
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").ok_or(Error::Missing("RECORDS"))?)?;
         let counters = Counters::of(&mut ebpf)?;
         Ok(Self { ring, counters, programs: Programs::of(&ebpf), _ebpf: ebpf })

@@ -19,7 +19,7 @@ use crate::lanes::UnixWatch;
 use crate::overload::Watch;
 use crate::own::OwnTraffic;
 use crate::programs::Programs;
-use crate::sched::{self, Backlog};
+use crate::sched::Backlog;
 use crate::silent::Silent;
 use crate::unix::{Births, Fate, Unix};
 use crate::{Control, Error, StopHandle, inventory, proc};
@@ -87,7 +87,6 @@ impl Drain {
 
     /// Runs until it is stopped or nobody reads any more.
     pub(crate) fn run(mut self) {
-        sched::interrupt_nobody();
         for found in std::mem::take(&mut self.open) {
             self.events.socket(found);
         }

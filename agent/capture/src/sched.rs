@@ -1,22 +1,19 @@
-//! How the agent's threads share the processors with what they observe: they give way to it.
+//! How the agent shares the processors with what it observes: it gives way.
 //!
 //! ```text
 //!   ring --> [drain] --> batches --> [reader]
-//!            BATCH                   IDLE, while few batches wait;  BATCH, while many do
-//!                 \                 /
+//!                 \                 IDLE, while few batches wait; as it was started, while many do
 //!                  `--- [guard] ---'  looks at both, every now and then
 //! ```
 //!
-//! - The thread that drains the ring is [`BATCH`]: it never interrupts anyone as it wakes, and asks for a slice so long that,
-//!   on kernels that heed it (6.12), whoever wakes interrupts it.
+//! - The thread that drains the ring does little, and in time: a busy machine fills the ring in 10 ms. It stays as it is.
 //! - The reader, which does most of the work, is [`IDLE`] (sched(7)): it runs where nobody else wants to, and a processor that
 //!   runs nothing else counts as free. On a saturated machine it would starve, so that capture had to leave out
 //!   connections: when too much waits for it, or the drain makes no progress (it may wait for memory that the starved
 //!   reader is just giving back), it gets a fair share until nothing waits any more.
 //! - The guard sees to that. It takes no lock and no memory, so that nothing can starve it.
 //!
-//! To come back from [`IDLE`] takes CAP_SYS_NICE: without it the reader stays [`BATCH`]. A process that was given another policy
-//! keeps it.
+//! To come back from [`IDLE`] takes CAP_SYS_NICE: without it nobody gives way. A process that was given another policy keeps it.
 
 use std::io;
 use std::sync::Arc;
@@ -31,12 +28,9 @@ use rustix::thread::{CapabilitySet, capabilities, gettid};
 use crate::StopHandle;
 use crate::privileges::keep_only;
 
-/// SCHED_NORMAL, SCHED_BATCH and SCHED_IDLE, sched(7).
+/// SCHED_NORMAL and SCHED_IDLE, sched(7).
 const NORMAL: u32 = libc::SCHED_OTHER as u32;
-const BATCH: u32 = libc::SCHED_BATCH as u32;
 const IDLE: u32 = libc::SCHED_IDLE as u32;
-/// The longest slice there is, ns: whoever has a shorter one goes first. Kernels before 6.12 know no slices of one thread.
-const SLICE_NS: u64 = 100_000_000;
 /// From look to look.
 const LOOK: Duration = Duration::from_millis(20);
 /// With so many batches waiting, about 100 ms of a busy server's traffic, the reader gets a fair share.
@@ -68,10 +62,7 @@ impl Backlog {
 
     /// The calling thread is the one that takes batches.
     pub(crate) fn read_here(&self) {
-        let this = gettid().as_raw_nonzero().get();
-        if self.reader.swap(this, Relaxed) != this {
-            interrupt_nobody();
-        }
+        self.reader.store(gettid().as_raw_nonzero().get(), Relaxed);
     }
 
     /// The drain has looked into the ring.
@@ -94,7 +85,7 @@ impl Guard {
         let allowed = capabilities(None)?.effective.contains(CapabilitySet::SYS_NICE);
         let Some(nice) = own_nice().filter(|_| allowed) else { return Ok(Self { thread: None, over }) };
         let (backlog, until) = (Arc::clone(backlog), over.clone());
-        let watch = Watch { backlog, nice, last: 0, idle_looks: 0, way: Way::Untouched };
+        let watch = Watch { backlog, nice, last: 0, idle_looks: 0, way: Way::Shares };
         let thread = thread::Builder::new().name("pitot-guard".into()).spawn(move || {
             if keep_only(CapabilitySet::SYS_NICE).is_ok() {
                 watch.run(&until);
@@ -117,9 +108,9 @@ impl Drop for Guard {
 /// How the reader runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// As it was started.
-    Untouched,
+    /// Only where nobody else wants to.
     Gives,
+    /// As it was started.
     Shares,
 }
 
@@ -144,9 +135,7 @@ impl Watch {
             self.go(way);
         }
         // The reader has other things to do now.
-        if self.way != Way::Untouched {
-            self.go(Way::Untouched);
-        }
+        self.go(Way::Shares);
     }
 
     fn go(&mut self, way: Way) {
@@ -154,12 +143,11 @@ impl Watch {
         if way == self.way || reader == 0 {
             return;
         }
-        let (policy, slice) = match way {
-            Way::Untouched => (NORMAL, 0),
-            Way::Gives => (IDLE, 0),
-            Way::Shares => (BATCH, SLICE_NS),
+        let policy = match way {
+            Way::Gives => IDLE,
+            Way::Shares => NORMAL,
         };
-        match set(reader, policy, self.nice, slice) {
+        match set(reader, policy, self.nice) {
             Ok(()) => self.way = way,
             Err(error) => debug!("the reader's scheduling policy: {error}"),
         }
@@ -175,15 +163,6 @@ fn next(now: Way, waiting: usize, stuck: bool) -> Way {
     }
 }
 
-/// Lets the calling thread interrupt nobody, with a fair share of the processors all the same.
-pub(crate) fn interrupt_nobody() {
-    if let Some(nice) = own_nice()
-        && let Err(error) = set(0, BATCH, nice, SLICE_NS)
-    {
-        debug!("the scheduling policy stays as it is: {error}");
-    }
-}
-
 /// The nice value of the calling thread; none if it was given another policy than the usual one.
 fn own_nice() -> Option<i32> {
     // SAFETY: takes no pointer.
@@ -192,7 +171,7 @@ fn own_nice() -> Option<i32> {
 }
 
 /// sched_setattr(2) of a thread; 0 is the calling one.
-fn set(thread: i32, policy: u32, nice: i32, slice_ns: u64) -> io::Result<()> {
+fn set(thread: i32, policy: u32, nice: i32) -> io::Result<()> {
     /// `struct sched_attr` as of its first version.
     #[repr(C)]
     struct Attributes {
@@ -211,7 +190,7 @@ fn set(thread: i32, policy: u32, nice: i32, slice_ns: u64) -> io::Result<()> {
         flags: 0,
         nice,
         priority: 0,
-        runtime: slice_ns,
+        runtime: 0,
         deadline: 0,
         period: 0,
     };
@@ -226,11 +205,10 @@ mod tests {
 
     #[test]
     fn the_reader_shares_until_nothing_waits() {
-        use Way::{Gives, Shares, Untouched};
+        use Way::{Gives, Shares};
         let check = |now, waiting, stuck, expected| {
             assert_eq!(next(now, waiting, stuck), expected, "{now:?}, {waiting} waiting, stuck: {stuck}");
         };
-        check(Untouched, 0, false, Gives);
         check(Gives, MANY - 1, false, Gives);
         check(Gives, MANY, false, Shares);
         check(Gives, 0, true, Shares);
@@ -241,22 +219,14 @@ mod tests {
 
     #[test]
     fn a_thread_gets_the_policy() {
-        let policy_of = |set: fn()| {
-            let thread = thread::spawn(move || {
-                set();
-                // SAFETY: takes no pointer.
-                unsafe { libc::sched_getscheduler(0) }
-            });
-            thread.join().unwrap()
+        let policy = || {
+            assert!(own_nice().is_some());
+            set(0, IDLE, own_nice().unwrap_or(0)).unwrap();
+            // A policy that somebody chose is nobody's to change.
+            assert_eq!(own_nice(), None);
+            // SAFETY: takes no pointer.
+            unsafe { libc::sched_getscheduler(0) }
         };
-        assert_eq!(policy_of(interrupt_nobody), libc::SCHED_BATCH);
-        let idle = || set(0, IDLE, own_nice().unwrap(), 0).unwrap();
-        assert_eq!(policy_of(idle), libc::SCHED_IDLE);
-        // A policy that somebody chose stays.
-        let chosen = policy_of(|| {
-            set(0, IDLE, own_nice().unwrap(), 0).unwrap();
-            interrupt_nobody();
-        });
-        assert_eq!(chosen, libc::SCHED_IDLE);
+        assert_eq!(thread::spawn(policy).join().unwrap(), libc::SCHED_IDLE);
     }
 }
