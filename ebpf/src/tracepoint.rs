@@ -107,7 +107,10 @@ pub fn pitot_read(ctx: BtfTracePointContext) -> i32 {
 pub fn pitot_state(ctx: BtfTracePointContext) -> i32 {
     let (sk, old, new) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1) as u32, ctx.arg::<u64>(2) as u32);
     let _ = match (old, new) {
-        (CLOSE, SYN_SENT) => Some(give_cookie(sk)),
+        (CLOSE, SYN_SENT) => {
+            give_cookie(sk);
+            None
+        }
         (SYN_SENT | SYN_RECV, ESTABLISHED) => opened(sk, old == SYN_SENT),
         (SYN_SENT | SYN_RECV, CLOSE) => None,
         (_, CLOSE) => closed(sk),
