@@ -260,10 +260,11 @@ fn waiting() -> u32 {
     RECORDS.query(u64::from(BPF_RB_AVAIL_DATA)) as u32
 }
 
-/// Wakes the reader only as the fill level passes [`WAKE_AT`]; below, it polls.
+/// Wakes the reader only as the fill level passes [`WAKE_AT`], a power of two, or a multiple of it; below, it polls. What one
+/// packet adds must not step over it.
 #[inline(always)]
 fn wake(waiting: u32) -> u64 {
     let at = WAKE_AT.load();
-    let passes = waiting >= at && waiting < at + 2 * LARGE as u32;
+    let passes = waiting >= at && waiting & (at - 1) < 8 * LARGE as u32;
     u64::from(if passes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
