@@ -8,8 +8,11 @@
 //! The kernel's structures are read through typed pointers, which costs no helper call; where a kernel has no typed pointer
 //! to the current task (before 5.11), by copying.
 
+use core::ffi::c_void;
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::bpf_sock;
-use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::{self, bpf_get_current_task_btf, bpf_skc_to_tcp_sock};
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 
 use crate::capture::Skb;
@@ -44,6 +47,21 @@ pub(crate) struct ProcessKey {
 pub(crate) fn kernel<T>(base: u64, offset: u32) -> Option<T> {
     // SAFETY: the helper checks the address and fails instead of faulting.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T).ok() }
+}
+
+/// The same of a `T` that may be all zeros: zeros where it can't be read.
+///
+/// Without a branch, unlike `kernel(..).unwrap_or(0)`: there the compiler may put any register in the place of the value that is
+/// not there, a pointer among them, and the verifier refuses what is then done to it.
+#[inline(always)]
+pub(crate) fn kernel_or_zero<T>(base: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    let from = (base + u64::from(offset)) as *const c_void;
+    // SAFETY: the helper checks the address; it fills all of `value`, with zeros if it can't read.
+    unsafe {
+        generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from);
+        value.assume_init()
+    }
 }
 
 /// Reads a `T` at `offset` of what a typed pointer points to.

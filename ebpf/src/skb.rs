@@ -16,7 +16,7 @@ use pitot_common::abi::{LARGE, Loss, MEDIUM, SMALL, SegmentRecord};
 
 use crate::emit::{Facts, Part, bounded, header, write_header};
 use crate::maps::{RECORDS, count};
-use crate::owner::{kernel, typed};
+use crate::owner::{kernel, kernel_or_zero, typed};
 
 /// `sk_buff.len`, bytes. This and the other offsets are those of the running kernel (BTF).
 #[unsafe(no_mangle)]
@@ -247,8 +247,8 @@ unsafe fn next_buffer(shared: u64, hanging: u64, cursor: *mut Cursor) -> bool {
     if next == 0 {
         return false;
     }
-    let number = |offset| kernel::<u32>(next, offset).unwrap_or(0);
-    let address = |offset| kernel::<u64>(next, offset).unwrap_or(0);
+    let number = |offset| kernel_or_zero::<u32>(next, offset);
+    let address = |offset| kernel_or_zero::<u64>(next, offset);
     let linear = number(OFF_SKB_LEN.load()).wrapping_sub(number(OFF_SKB_DATA_LEN.load()));
     // SAFETY: the caller's.
     unsafe {

@@ -59,7 +59,7 @@ pub enum Error {
     #[error("the kernel refused Pitot's programs or maps: {0}")]
     Load(#[source] Box<aya::EbpfError>),
     /// A program could not be loaded or attached.
-    #[error("the kernel refused the program {program}: {}", first_line(source))]
+    #[error("the kernel refused the program {program}: {}", reason(source))]
     Program {
         /// Its name.
         program: &'static str,
@@ -80,6 +80,32 @@ pub enum Error {
     Thread(#[source] io::Error),
 }
 
-fn first_line(error: &dyn std::error::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+/// What the kernel says, and of what its verifier says the reason, which comes before the counts at the end.
+fn reason(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let (said, log) = text.split_once(" Verifier output: ").unwrap_or((&text, ""));
+    let is_count = |line: &&str| {
+        line.starts_with("processed ")
+            || line.starts_with("verification time ")
+            || line.starts_with("stack depth ")
+    };
+    let why = log.lines().rev().map(str::trim).filter(|line| !line.is_empty()).find(|line| !is_count(line));
+    let said = said.lines().next().unwrap_or_default();
+    why.map_or_else(|| said.to_owned(), |why| format!("{said} {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifiers_reason_is_its_last_word() {
+        let check = |text: &str, expected: &str| assert_eq!(reason(&io::Error::other(text)), expected);
+        check("not permitted", "not permitted");
+        check("refused. Verifier output: ", "refused.");
+        check(
+            "refused. Verifier output: 0: r1 = r2\n1: exit\nR0 !read_ok\nverification time 5 usec\nprocessed 2 insns",
+            "refused. R0 !read_ok",
+        );
+    }
 }

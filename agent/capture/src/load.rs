@@ -216,7 +216,10 @@ fn load(ring_bytes: u32, btf: &Path, lane: TcpLane) -> Result<Loaded, Error> {
 }
 
 pub(crate) fn refused(program: &'static str, source: aya::programs::ProgramError) -> Error {
-    debug!("{program}: {source}");
+    // A log of the verifier says at its end why: a line each, since a line that is too long is cut.
+    let text = source.to_string();
+    let from = text.lines().count().saturating_sub(40);
+    text.lines().skip(from).for_each(|line| debug!("{program}: {line}"));
     Error::Program { program, source: Box::new(source) }
 }
 

@@ -34,23 +34,20 @@ impl Settings {
     /// Asks the program under test what it can see here.
     #[must_use]
     pub fn new(pitot: PathBuf, patience: Duration) -> Self {
-        let unix = allows(&pitot, &[], "Unix") || std::env::var_os("PITOT_SUITE_UNIX").is_some();
+        let unix = allows(&pitot, "Unix") || std::env::var_os("PITOT_SUITE_UNIX").is_some();
         Self { pitot, patience, with: Vec::new(), unix }
     }
 
-    /// The same with TCP captured by tracepoints, if the program under test can do so here.
+    /// The same with TCP captured by tracepoints.
     #[must_use]
-    pub fn by_tracepoints(&self) -> Option<Self> {
-        let with = ["--lane", "tracepoint"];
-        allows(&self.pitot, &with, "TCP")
-            .then(|| Self { with: with.map(str::to_owned).into(), ..self.clone() })
+    pub fn by_tracepoints(&self) -> Self {
+        Self { with: ["--lane", "tracepoint"].map(str::to_owned).into(), ..self.clone() }
     }
 }
 
-/// Whether `pitot doctor` with these arguments finds everything there that it checks under a name with `part` in it.
-fn allows(pitot: &Path, arguments: &[&str], part: &str) -> bool {
-    let doctor =
-        Command::new(pitot).args(["doctor", "--json"]).args(arguments).stderr(Stdio::null()).output();
+/// Whether `pitot doctor` finds something there that it checks under a name with `part` in it.
+fn allows(pitot: &Path, part: &str) -> bool {
+    let doctor = Command::new(pitot).args(["doctor", "--json"]).stderr(Stdio::null()).output();
     let said = doctor.map(|output| serde_json::from_slice(&output.stdout).unwrap_or_default());
     let said: serde_json::Value = said.unwrap_or_default();
     let checks = said["checks"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::case::Case;
 use crate::cases;
 use crate::command::{default_patience, default_pitot};
 use crate::driver::{self, Outcome, Settings};
+use crate::kernel;
 
 /// What is carried out a second time with TCP captured by tracepoints: a few seconds' worth of all that is different there.
 const BY_TRACEPOINTS: [&str; 7] = [
@@ -24,19 +25,20 @@ pub fn main() -> ExitCode {
     let filters: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let settings = Settings::new(default_pitot(), default_patience());
     let unready = unready(&settings);
-    let by_tracepoints = if unready.is_none() { settings.by_tracepoints() } else { None };
+    let by_tracepoints = settings.by_tracepoints();
     let mut cases: Vec<_> = cases::selected(&filters).into_iter().map(|case| (case, &settings)).collect();
-    if let Some(settings) = &by_tracepoints {
-        let again =
-            cases::selected(&filters).into_iter().filter(|case| BY_TRACEPOINTS.contains(&&*case.name));
-        cases
-            .extend(again.map(|case| (Case { name: format!("tracepoint/{}", case.name), ..case }, settings)));
-    }
+    let again = cases::selected(&filters).into_iter().filter(|case| BY_TRACEPOINTS.contains(&&*case.name));
+    cases.extend(
+        again.map(|case| (Case { name: format!("tracepoint/{}", case.name), ..case }, &by_tracepoints)),
+    );
     println!("running {} tests", cases.len());
     let (mut passed, mut failed, mut ignored) = (0, 0, 0);
     for (case, settings) in &cases {
         let outcome = match unready {
             Some(why) => Outcome::Skipped(why.into()),
+            None if case.name.starts_with("tracepoint/") && kernel::version() < kernel::FULL => {
+                Outcome::Skipped("tracepoints can't carry TCP before Linux 6.12".into())
+            }
             None => driver::run(case, settings),
         };
         let name = &case.name;

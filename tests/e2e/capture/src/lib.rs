@@ -20,6 +20,7 @@ pub mod compare;
 pub mod content;
 pub mod driver;
 pub mod harness;
+mod kernel;
 pub mod link;
 pub mod peer;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! Between two network namespaces: real segments, retransmitted, reordered, duplicated, translated.
 
 use crate::case::{Case, Expect, Socket};
+use crate::kernel;
 use crate::link::Between;
 use crate::plan::{Manner, Order};
 
@@ -10,10 +11,7 @@ const FEWER: &[usize] = &[0, 1, 1_448, 65_536, 300_000];
 
 /// Before Linux 6.12 what a packet holds beyond 80 KiB is not captured, and said to be so (`docs/kernels.md`).
 fn of_large_packets() -> Expect {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split('.').map(|number| number.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (6, 12) { Expect::Declared } else { Expect::Exact }
+    if kernel::version() < kernel::FULL { Expect::Declared } else { Expect::Exact }
 }
 
 pub(super) fn cases() -> impl Iterator<Item = Case> {
