@@ -1,15 +1,30 @@
 //! From a socket to an OpenTelemetry event, and the ledger as metrics, in a real collector: `pitot run`, as the DaemonSet runs it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use pitot_e2e::collector::Collector;
 use pitot_e2e::content::Content;
 use pitot_e2e::peers::Server;
 use pitot_e2e::{agent, clients, ready};
 use rustix::process::{Pid, Signal, kill_process};
+
+/// `pitot run`, ready, and what it says from then on.
+fn start(arguments: &[&OsStr], collector: &Collector) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut pitot = Command::new(agent())
+        .arg("run")
+        .args(arguments)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(pitot.stderr.take().unwrap()).lines();
+    assert!(stderr.any(|line| line.unwrap() == "ready"));
+    (pitot, stderr)
+}
 
 #[test]
 fn a_changed_field_reaches_the_collector() {
@@ -22,14 +37,7 @@ fn a_changed_field_reaches_the_collector() {
     fs::write(&served, r#"{"id":1,"amount":10}"#).unwrap();
     let server = Server::nginx(&content);
 
-    let mut pitot = Command::new(agent())
-        .arg("run")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(pitot.stderr.take().unwrap()).lines();
-    assert!(stderr.any(|line| line.unwrap() == "ready"));
+    let (mut pitot, stderr) = start(&[], &collector);
     clients::curl(&vec![server.url("order.json"); 300]);
     fs::write(&served, r#"{"id":1,"amount":"10"}"#).unwrap();
     clients::curl(&vec![server.url("order.json"); 100]);
@@ -61,15 +69,7 @@ fn the_ledger_reaches_the_collector() {
     let (kept, left_out) = (Server::nginx(&content), Server::nginx(&content));
     let config = content.dir.path().join("pitot.yaml");
     fs::write(&config, format!("capture: {{filter: {{exclude: [{{port: {}}}]}}}}\n", left_out.port)).unwrap();
-    let mut pitot = Command::new(agent())
-        .args(["run", "--config"])
-        .arg(&config)
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(pitot.stderr.take().unwrap()).lines();
-    assert!(stderr.any(|line| line.unwrap() == "ready"));
+    let (mut pitot, stderr) = start(&["--config".as_ref(), config.as_ref()], &collector);
     clients::curl(&vec![kept.url("10"); 20]);
     clients::curl(&vec![left_out.url("3000"); 20]);
     kill_process(Pid::from_child(&pitot), Signal::INT).unwrap();
