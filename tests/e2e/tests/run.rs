@@ -1,4 +1,5 @@
 //! From a socket to an OpenTelemetry event, and the ledger as metrics, in a real collector: `pitot run`, as the DaemonSet runs it.
+#![allow(clippy::unwrap_used, reason = "a test: what is missing ends it")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
