@@ -367,7 +367,7 @@ fn default_of(value: &Json) -> Json {
     }
 }
 
-/// Two codes change places: those whose letters sum up to even and odd hash differently, so the most frequent one changes.
+/// Two codes of a field change places, the most frequent one among them.
 fn permute(value: &mut Json, path: &str) {
     const PAIRS: &[(&str, &str, &str)] = &[
         ("currency", "EUR", "USD"),
@@ -390,14 +390,10 @@ fn permute(value: &mut Json, path: &str) {
         ("quality", "measured", "estimated"),
     ];
     let Json::Text(text) = value else { return };
-    for (field, a, b) in PAIRS.iter().filter(|(field, _, _)| path.ends_with(field)) {
-        let _ = field;
-        if text == a {
-            *text = (*b).into();
-            return;
-        }
-        if text == b {
-            *text = (*a).into();
+    for (_, a, b) in PAIRS.iter().filter(|(field, _, _)| path.ends_with(field)) {
+        if let Some(other) = [(a, b), (b, a)].into_iter().find_map(|(from, to)| (text == from).then_some(to))
+        {
+            *text = (*other).into();
             return;
         }
     }

@@ -23,6 +23,7 @@ pub mod clients;
 pub mod collector;
 pub mod content;
 pub mod held;
+pub mod kernel;
 pub mod namespaces;
 pub mod peers;
 pub mod recording;
@@ -47,10 +48,7 @@ pub fn ready() -> bool {
 /// Whether the running kernel is one on which TCP can be captured by tracepoints (docs/kernels.md); if not, says so.
 #[must_use]
 pub fn has_tracepoints() -> bool {
-    let name = rustix::system::uname();
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
-    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let version = kernel::version(&kernel::release());
     if version < (6, 12) {
         println!("skipped: end to end: tracepoints can't carry TCP before Linux 6.12");
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use aya::programs::loaded_programs;
+use pitot_e2e::kernel::{self, Version, version};
 use pitot_e2e::ready;
 use pitot_e2e::recording::Recording;
 use serde_json::{Map, Value, json};
@@ -17,7 +18,6 @@ use serde_json::{Map, Value, json};
 const SAME_KERNEL: f64 = 1.1;
 const OTHER_KERNEL: f64 = 2.0;
 
-type Version = (u32, u32);
 /// Figures by program.
 type Figures = BTreeMap<String, Value>;
 
@@ -29,17 +29,17 @@ fn costs_the_verifier_no_more_than_recorded() {
     let recording = Recording::messages(1);
     let figures = figures_of(recording.pid());
     let _ = recording.stop();
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("this kernel's release");
+    let release = kernel::release();
     let here = version(&release);
     assert!(figures.contains_key("pitot_egress"), "the agent's programs are not among {figures:?}");
     if figures.values().all(|figures| figures["verified"].as_u64().unwrap_or(0) == 0) {
-        println!("skipped: verifier cost: Linux tells it since 5.16, this is {}", release.trim());
+        println!("skipped: verifier cost: Linux tells it since 5.16, this is {release}");
         return;
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let mut all = recorded();
         // Without what a distribution or a machine adds to it.
-        let number = release.trim().split('-').next();
+        let number = release.split('-').next();
         let kernel = json!({"version": number, "programs": figures});
         all.insert(format!("{}.{}", here.0, here.1), kernel);
         fs::write(file(), text(&all)).expect("write the figures");
@@ -75,12 +75,6 @@ fn figures_of(pid: u32) -> Figures {
             Some((program.name_as_str()?.to_owned(), figures))
         })
         .collect()
-}
-
-/// `6.18` of `6.18.3-amd64`.
-fn version(release: &str) -> Version {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// The newest recorded kernel that is not newer than `here`, else the oldest that tells.
