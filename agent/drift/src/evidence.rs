@@ -18,6 +18,48 @@ pub enum Kind {
     TypeChanged,
     /// Present or null at another rate.
     PresenceChanged,
+    /// A path that is gone while another one, in another object, took its place.
+    FieldMoved,
+    /// One value where an array of them was, or the reverse.
+    ArrayShapeChanged,
+    /// A form of an object that was never there.
+    VariantAdded,
+    /// Another spelling of the same kind of value.
+    FormatChanged,
+    /// A code that was never there.
+    EnumValueAdded,
+    /// Times a factor between known units.
+    UnitChanged,
+    /// Times another factor.
+    ValueRescaled,
+    /// Times lie by a zone's offset from where they did.
+    TimeShifted,
+    /// Times are numbers in another unit.
+    TimeUnitChanged,
+    /// Amounts are in another currency.
+    CurrencyChanged,
+    /// What followed from other fields no longer does.
+    RelationBroken,
+    /// The same codes, for other things.
+    MeaningChanged,
+    /// Identifiers of another kind.
+    IdentifierRekeyed,
+    /// A default instead of values.
+    DefaultSubstituted,
+    /// Rounded.
+    PrecisionLost,
+    /// The other sign.
+    SignFlipped,
+    /// Wrongly decoded, or cut.
+    TextDamaged,
+    /// Values lie elsewhere.
+    DistributionShifted,
+    /// Some values lie far from all others.
+    OutOfRange,
+    /// Far more, or far fewer, distinct values.
+    CardinalityChanged,
+    /// Always the same value.
+    ValueFrozen,
 }
 
 /// A reference to a message.
@@ -52,6 +94,12 @@ pub struct Evidence {
     pub was_required: bool,
     /// Rate of presence (or of null) before and after, where that is the change.
     pub rate: Option<(f64, f64)>,
+    /// New over old, where a factor is the change.
+    pub factor: Option<f64>,
+    /// New less old in seconds, where that is the change.
+    pub offset_s: Option<f64>,
+    /// What no longer holds, where that is the change: paths and operators, no values.
+    pub relation: Option<String>,
     /// Types before and after, where that is the change.
     pub types: Option<(Vec<ValueKind>, Vec<ValueKind>)>,
     /// Messages (distinct) since the onset that show the change, and messages since the onset that could have shown it.

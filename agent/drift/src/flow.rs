@@ -15,6 +15,7 @@ use crate::novelty::{Event, Novelty, Occurrence, Verdict};
 use crate::plan::{Fields, Missing, Plan, Step};
 use crate::rename;
 use crate::report::{Moment, Reporter};
+use crate::values::{self, Came};
 
 /// [`HISTORY`] after a change was reported, when an undoing may come soon.
 const HISTORY_AFTER_REPORT: u64 = 32;
@@ -34,6 +35,10 @@ pub(crate) struct Flow {
     /// Number of its last message among all of its partition, for eviction.
     pub(crate) seen: u64,
     fields: Fields,
+    /// The values of each field, by its slot.
+    values: Vec<values::Field>,
+    /// Slots of fields whose values are to be judged.
+    due: Vec<u32>,
     plans: HashMap<u64, Arc<Plan>>,
     /// Messages not yet counted in `fields`.
     repeats: Repeats,
@@ -84,6 +89,8 @@ impl Flow {
             hash,
             seen: 0,
             fields: Fields::default(),
+            values: Vec::new(),
+            due: Vec::new(),
             plans: HashMap::new(),
             repeats: Repeats::default(),
             novelties: Vec::new(),
@@ -106,6 +113,48 @@ impl Flow {
     }
 
     pub(crate) fn push(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
+        self.structure(message, config, out);
+        self.values(message, config, out);
+    }
+
+    /// Looks at the values of a message.
+    fn values(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
+        let Some(shape) = message.shape.as_ref().filter(|_| !message.values.is_empty()) else { return };
+        let plan = self.plan(shape, config);
+        let came = Came { message: self.messages, t_ns: message.t_ns, sender: message.conn };
+        if self.values.len() < self.fields.list.len() {
+            self.values.resize_with(self.fields.list.len(), values::Field::default);
+        }
+        for leaf in &message.values {
+            let slot = plan.slot(leaf.entry);
+            if let Some(field) = self.values.get_mut(slot as usize)
+                && field.see(&leaf.value, came)
+            {
+                self.due.push(slot);
+            }
+        }
+        if !self.due.is_empty() {
+            self.judge_values(message, came, out);
+        }
+    }
+
+    /// Has reported what is decided of the values of the fields that are due.
+    #[cold]
+    fn judge_values(&mut self, message: &Observation, came: Came, out: &mut Vec<Evidence>) {
+        let before = out.len();
+        self.last =
+            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        let Self { key, fields, last, values, due, .. } = self;
+        let mut reporter = Reporter { key, fields, moment: last, out };
+        for slot in due.drain(..) {
+            if let Some(named) = values.get_mut(slot as usize).and_then(|field| field.judge(came)) {
+                reporter.values(slot, &named);
+            }
+        }
+        sort(out, before);
+    }
+
+    fn structure(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
         self.messages += 1;
         self.switches += u64::from(self.messages > 1 && message.conn != self.conn);
         self.conn = message.conn;

@@ -32,6 +32,7 @@ mod rename;
 mod report;
 mod runs;
 mod types;
+mod values;
 
 pub use config::Config;
 pub use evidence::{Evidence, Kind};

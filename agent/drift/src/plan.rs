@@ -44,9 +44,17 @@ pub(crate) struct Plan {
     pub(crate) missing: Vec<Missing>,
     /// Members of the shape's objects that are not in it, `missing` or not.
     lacking: Vec<u32>,
+    /// Slot of each entry; u32::MAX where its path is not learned.
+    slots: Vec<u32>,
 }
 
 impl Plan {
+    /// The slot of an entry; that of no field where its path is not learned.
+    #[inline]
+    pub(crate) fn slot(&self, entry: u32) -> u32 {
+        self.slots.get(entry as usize).copied().unwrap_or(u32::MAX)
+    }
+
     /// Whether this is the plan of a shape, as far as the flow's fields are those of `version`.
     pub(crate) fn is_of(&self, shape: &Shape, version: u64) -> bool {
         self.hash == shape.hash && self.entries == shape.entries.len() && self.version == version
@@ -106,7 +114,13 @@ impl Fields {
             }
         }
         let (hash, entries) = (shape.hash, shape.entries.len());
-        Plan { hash, entries, version: self.version, steps, missing, lacking }
+        let mut slots = vec![u32::MAX; entries];
+        for step in &steps {
+            if let Some(slots) = slots.get_mut(step.first as usize..step.end as usize) {
+                slots.fill(step.slot);
+            }
+        }
+        Plan { hash, entries, version: self.version, steps, missing, lacking, slots }
     }
 
     /// Whether any number of full messages of this plan, after one of them, only make every count greater: each path

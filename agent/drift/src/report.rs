@@ -11,6 +11,7 @@ use crate::field::{Field, Reported};
 use crate::novelty::{Event, Novelty};
 use crate::plan::Fields;
 use crate::types::Types;
+use crate::values::Named;
 
 /// A rate must be at least this far from the one it jumps to: 95 % to all is not worth a finding.
 const JUMP: f64 = 0.1;
@@ -44,6 +45,9 @@ impl Reporter<'_> {
             error,
             was_required: false,
             rate: None,
+            factor: None,
+            offset_s: None,
+            relation: None,
             types: None,
             affected: (0, 0),
             examples: Vec::new(),
@@ -219,6 +223,21 @@ impl Reporter<'_> {
         self.run(slot, Kind::PresenceChanged, run, Some(after), undone);
     }
 
+    /// Reports a change of values.
+    pub(crate) fn values(&mut self, slot: u32, named: &Named) {
+        let Some(field) = self.fields.get(slot) else { return };
+        let evidence = Evidence {
+            onset_ns: named.onset_ns,
+            rate: named.rate,
+            factor: named.factor,
+            offset_s: named.offset_s,
+            affected: named.affected,
+            examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
+            ..self.evidence(named.kind, &field.path, named.error)
+        };
+        self.out.push(evidence);
+    }
+
     fn run(&mut self, slot: u32, kind: Kind, run: Run, after: Option<f64>, reverted: bool) {
         let Some(field) = self.fields.get(slot) else { return };
         let evidence = Evidence {
@@ -246,7 +265,7 @@ fn undoes(field: &Field, event: Event, kind: Kind, now_ns: u64) -> Option<Kind> 
         Kind::FieldRemoved => report.kind == Kind::FieldAdded,
         Kind::TypeChanged => report.types.contains(field.types_under_test),
         Kind::PresenceChanged => report.kind == Kind::PresenceChanged,
-        Kind::FieldRenamed => false,
+        _ => false,
     };
     is_undone.then_some(report.kind)
 }

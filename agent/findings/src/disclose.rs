@@ -65,6 +65,15 @@ fn figures(evidence: &Evidence) -> Map<String, Value> {
         figures.insert("before", before);
         figures.insert("after", after);
     }
+    if let Some(factor) = evidence.factor {
+        figures.insert("factor", json!(round(factor)));
+    }
+    if let Some(offset) = evidence.offset_s {
+        figures.insert("offset_s", json!(offset));
+    }
+    if let Some(relation) = &evidence.relation {
+        figures.insert("relation", json!(relation));
+    }
     let examples: Vec<Value> = (evidence.examples.iter().take(EXAMPLES))
         .map(|e| json!({"exchange": text::reference(&e.exchange), "t_ns": e.t_ns}))
         .collect();

@@ -5,7 +5,7 @@ use pitot_drift::Kind;
 use crate::finding::Severity;
 
 /// The contract's words for a [`Kind`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Traits {
     /// Event name.
     pub(crate) event: &'static str,
@@ -18,27 +18,56 @@ pub(crate) struct Traits {
 }
 
 const SCHEMA: &str = "pitot.schema.drift";
+const SEMANTIC: &str = "pitot.semantic.drift";
+const RANGE: &str = "pitot.value_range.drift";
 
 /// `None` for a kind that this crate has not learned to report; the caller counts it.
-pub(crate) fn traits(kind: Kind) -> Option<&'static Traits> {
+pub(crate) fn traits(kind: Kind) -> Option<Traits> {
     Some(match kind {
-        Kind::FieldRenamed => &Traits { event: SCHEMA, name: "field_renamed", rank: 0, takes_children: true },
-        Kind::TypeChanged => &Traits { event: SCHEMA, name: "type_changed", rank: 1, takes_children: true },
-        Kind::FieldRemoved => &Traits { event: SCHEMA, name: "field_removed", rank: 2, takes_children: true },
-        Kind::FieldAdded => &Traits { event: SCHEMA, name: "field_added", rank: 3, takes_children: true },
-        Kind::PresenceChanged => {
-            &Traits { event: SCHEMA, name: "presence_changed", rank: 4, takes_children: false }
+        Kind::FieldRenamed => Traits { event: SCHEMA, name: "field_renamed", rank: 1, takes_children: true },
+        Kind::FieldMoved => Traits { event: SCHEMA, name: "field_moved", rank: 1, takes_children: true },
+        Kind::ArrayShapeChanged => {
+            Traits { event: SCHEMA, name: "array_shape_changed", rank: 0, takes_children: true }
         }
+        Kind::TypeChanged => Traits { event: SCHEMA, name: "type_changed", rank: 14, takes_children: true },
+        Kind::FieldRemoved => Traits { event: SCHEMA, name: "field_removed", rank: 15, takes_children: true },
+        Kind::FieldAdded => Traits { event: SCHEMA, name: "field_added", rank: 15, takes_children: true },
+        Kind::PresenceChanged => {
+            Traits { event: SCHEMA, name: "presence_changed", rank: 16, takes_children: false }
+        }
+        Kind::VariantAdded => Traits { event: SCHEMA, name: "variant_added", rank: 17, takes_children: true },
+        Kind::FormatChanged => leaf(SCHEMA, "format_changed", 15),
+        Kind::EnumValueAdded => leaf(SCHEMA, "enum_value_added", 17),
+        Kind::UnitChanged => leaf(SEMANTIC, "unit_changed", 3),
+        Kind::ValueRescaled => leaf(SEMANTIC, "value_rescaled", 13),
+        Kind::TimeShifted => leaf(SEMANTIC, "time_shifted", 5),
+        Kind::TimeUnitChanged => leaf(SEMANTIC, "time_unit_changed", 2),
+        Kind::CurrencyChanged => leaf(SEMANTIC, "currency_changed", 4),
+        Kind::RelationBroken => leaf(SEMANTIC, "relation_broken", 11),
+        Kind::MeaningChanged => leaf(SEMANTIC, "meaning_changed", 12),
+        Kind::IdentifierRekeyed => leaf(SEMANTIC, "identifier_rekeyed", 10),
+        Kind::DefaultSubstituted => leaf(SEMANTIC, "default_substituted", 9),
+        Kind::PrecisionLost => leaf(SEMANTIC, "precision_lost", 7),
+        Kind::SignFlipped => leaf(SEMANTIC, "sign_flipped", 6),
+        Kind::TextDamaged => leaf(SEMANTIC, "text_damaged", 8),
+        Kind::DistributionShifted => leaf(RANGE, "distribution_shifted", 18),
+        Kind::OutOfRange => leaf(RANGE, "out_of_range", 18),
+        Kind::CardinalityChanged => leaf(RANGE, "cardinality_changed", 18),
+        Kind::ValueFrozen => leaf(RANGE, "value_frozen", 18),
         _ => return None,
     })
+}
+
+fn leaf(event: &'static str, name: &'static str, rank: u8) -> Traits {
+    Traits { event, name, rank, takes_children: false }
 }
 
 /// Error where something downstream breaks, info where it can be ignored, else warn.
 pub(crate) fn severity(kind: Kind, was_required: bool) -> Severity {
     match kind {
-        Kind::TypeChanged => Severity::Error,
+        Kind::TypeChanged | Kind::UnitChanged | Kind::CurrencyChanged | Kind::SignFlipped => Severity::Error,
         Kind::FieldRemoved if was_required => Severity::Error,
-        Kind::FieldAdded => Severity::Info,
+        Kind::FieldAdded | Kind::EnumValueAdded | Kind::VariantAdded => Severity::Info,
         _ => Severity::Warn,
     }
 }

@@ -82,7 +82,7 @@ pub struct Findings {
 #[derive(Debug)]
 struct Claim {
     evidence: Evidence,
-    traits: &'static Traits,
+    traits: Traits,
     shown: Disclosed,
 }
 
@@ -90,7 +90,7 @@ struct Claim {
 #[derive(Debug)]
 struct Change {
     finding: Finding,
-    traits: &'static Traits,
+    traits: Traits,
     /// Several paths may look like this one.
     hidden: bool,
     open: bool,

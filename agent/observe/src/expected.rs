@@ -9,6 +9,7 @@ use simd_json::Node;
 
 use crate::shape::{Counts, Shape, ValueKind};
 use crate::trie::is_same_name;
+use crate::value::{Leaf, Value};
 use crate::walk::describe;
 
 /// Bodies that were not expected, of one shape and in a row, after which that shape is.
@@ -21,8 +22,8 @@ const LONGEST: usize = 4_096;
 enum Part {
     /// The name of a member: where it ends among [`Body::names`], one after the other.
     Name(u32),
-    /// A value, and how many values it holds.
-    Value(ValueKind, u32),
+    /// A value, how many values it holds, and its entry where it holds none.
+    Value(ValueKind, u32, u32),
 }
 
 /// A tape, without values. All that follows one another lies together: with many flows, each is far from the cache.
@@ -30,6 +31,8 @@ enum Part {
 struct Body {
     parts: Vec<Part>,
     names: Vec<u8>,
+    /// How many values a body has that hold none.
+    values: usize,
 }
 
 /// A shape, and how often each of its entries occurs.
@@ -46,13 +49,14 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// Shape and counts of a body, if it is the expected one.
-    pub(crate) fn find(&self, tape: &[Node<'_>]) -> Option<Shaped> {
-        self.shaped.clone().filter(|_| self.body.is_like(tape))
+    /// Shape, counts and values of a body, if it is the expected one.
+    pub(crate) fn find(&self, tape: &[Node<'_>]) -> Option<(Arc<Shape>, Counts, Vec<Leaf>)> {
+        let (shape, counts) = self.shaped.as_ref().filter(|_| self.body.is_like(tape))?;
+        Some((Arc::clone(shape), counts.clone(), self.body.values(tape)))
     }
 
     /// Learns from a body that was not expected, and in which no object has a name twice.
-    pub(crate) fn learn(&mut self, tape: &[Node<'_>], shape: &Arc<Shape>, counts: &Counts) {
+    pub(crate) fn learn(&mut self, tape: &[Node<'_>], shape: &Arc<Shape>, counts: &Counts, values: &[Leaf]) {
         let is_same = |(other, of_other): &Shaped| Arc::ptr_eq(other, shape) && of_other == counts;
         if !self.other.as_ref().is_some_and(is_same) {
             self.other = Some((Arc::clone(shape), counts.clone()));
@@ -60,7 +64,7 @@ impl Expected {
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.in_a_row == ENOUGH && tape.len() <= LONGEST {
-            self.body = Body::of(tape);
+            self.body = Body::of(tape, values);
             self.shaped = self.other.take();
         }
     }
@@ -77,15 +81,29 @@ impl Body {
                     name.is_some_and(|name| is_same_name(name, found.as_bytes()))
                 }
                 (Part::Name(_), _) => false,
-                (Part::Value(kind, len), node) => {
+                (Part::Value(kind, len, _), node) => {
                     let (of_node, values, _) = describe(node);
                     kind == of_node && len as usize == values
                 }
             })
     }
 
-    fn of(tape: &[Node<'_>]) -> Self {
+    /// The values of a body that is like this one.
+    fn values(&self, tape: &[Node<'_>]) -> Vec<Leaf> {
+        let mut values = Vec::with_capacity(self.values);
+        for (part, node) in self.parts.iter().zip(tape) {
+            if let Part::Value(_, _, entry) = *part
+                && let Some(value) = Value::of(node)
+            {
+                values.push(Leaf { entry, value });
+            }
+        }
+        values
+    }
+
+    fn of(tape: &[Node<'_>], values: &[Leaf]) -> Self {
         let mut body = Self::default();
+        let mut entries = values.iter().map(|leaf| leaf.entry);
         // Of each object or array that is not at its end: the nodes to come, of which in an object every other is a name.
         let mut open: Vec<(usize, bool)> = Vec::new();
         for node in tape {
@@ -106,7 +124,10 @@ impl Body {
             }
             while open.pop_if(|(remaining, _)| *remaining == 0).is_some() {}
             // The cap on nodes keeps lengths below u32::MAX.
-            body.parts.push(Part::Value(kind, len as u32));
+            let is_value = !matches!(kind, ValueKind::Null | ValueKind::Object | ValueKind::Array);
+            let entry = if is_value { entries.next().unwrap_or_default() } else { 0 };
+            body.values += usize::from(is_value);
+            body.parts.push(Part::Value(kind, len as u32, entry));
         }
         body.parts.shrink_to_fit();
         body.names.shrink_to_fit();

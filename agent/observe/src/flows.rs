@@ -14,10 +14,14 @@ use crate::shape::{Counts, Shape};
 use crate::shapes::Shapes;
 use crate::tape::Parser;
 use crate::trie::Trie;
+use crate::value::Leaf;
 use crate::walk::{Caps, Walker};
 
 /// Flows of which the one seen least recently is forgotten, where there is no room for another.
 const CANDIDATES: usize = 16;
+
+/// What a body holds: its shape, if it is JSON, how often each entry occurs, and the values.
+pub(crate) type Counted = (Option<Arc<Shape>>, Counts, Vec<Leaf>);
 
 /// What is remembered of a flow.
 pub(crate) struct Flow {
@@ -54,11 +58,11 @@ impl Flow {
         walker: &mut Walker,
         counters: &mut Counters,
         limits: Limits,
-    ) -> Result<(Option<Arc<Shape>>, Counts), Unobserved> {
+    ) -> Result<Counted, Unobserved> {
         let Self { trie, shapes, expected, .. } = self;
         parser.parse(body, |tape| {
-            if let Some((shape, counts)) = expected.find(tape) {
-                return Ok((Some(shape), counts));
+            if let Some((shape, counts, values)) = expected.find(tape) {
+                return Ok((Some(shape), counts, values));
             }
             if trie.len() > limits.flow_paths || trie.is_exhausted() {
                 counters.forgotten_paths += trie.len() as u64;
@@ -68,12 +72,12 @@ impl Flow {
             let caps = Caps { nodes: limits.nodes, paths: limits.paths };
             let replaced = walker.walk(tape, trie, caps)?;
             counters.duplicate_keys += u64::from(replaced > 0);
-            let (shape, counts, forgotten) = shapes.of(trie);
+            let (shape, counts, values, forgotten) = shapes.of(trie, walker.values());
             counters.forgotten_shapes += forgotten as u64;
             if replaced == 0 {
-                expected.learn(tape, &shape, &counts);
+                expected.learn(tape, &shape, &counts, &values);
             }
-            Ok((Some(shape), counts))
+            Ok((Some(shape), counts, values))
         })?
     }
 }

@@ -56,9 +56,11 @@ pub mod shape;
 mod shapes;
 mod tape;
 mod trie;
+pub mod value;
 mod walk;
 
 pub use flow::FlowKey;
 pub use naming::Namer;
 pub use observer::{Counters, Limits, Observer, Unobserved};
 pub use shape::{Counts, Observation, Shape};
+pub use value::{Leaf, Value};

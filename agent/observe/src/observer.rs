@@ -192,11 +192,11 @@ impl Observer {
         let Some(flow) = flows.of(message, request, names, *limits, counters) else {
             return Err(Unobserved::NoRequest);
         };
-        let (shape, counts) = match json_body(message) {
-            Body::None => (None, Counts::Once),
+        let (shape, counts, values) = match json_body(message) {
+            Body::None => (None, Counts::Once, Vec::new()),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
             Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
-                Err(Unobserved::InvalidJson) => (None, Counts::Once),
+                Err(Unobserved::InvalidJson) => (None, Counts::Once, Vec::new()),
                 counted => counted?,
             },
         };
@@ -209,6 +209,7 @@ impl Observer {
             flow_hash: flow.hash,
             shape,
             counts,
+            values,
             body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
         })
     }

@@ -7,6 +7,7 @@ use pitot_protocols::message::Order;
 use pitot_stream::PARTITIONS;
 
 use crate::FlowKey;
+use crate::value::Leaf;
 
 /// JSON kind of a value. Integer and decimal are both [`ValueKind::Number`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +111,8 @@ pub struct Observation {
     pub shape: Option<Arc<Shape>>,
     /// How often each entry of the shape occurs in this body.
     pub counts: Counts,
+    /// The values of the body, in its order, of those entries that are booleans, numbers or strings.
+    pub values: Vec<Leaf>,
     /// The body's length in bytes.
     pub body_bytes: u32,
 }

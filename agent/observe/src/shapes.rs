@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use crate::shape::{Counts, Entry, Shape};
 use crate::trie::{Slot, Trie};
+use crate::value::Leaf;
 
 /// A shape, and where the counts of its entries are found.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ struct Known {
     /// The order in which its last body touched the slots, and where in it those of the entries stand.
     order: Vec<Slot>,
     places: Vec<u32>,
+    /// The entries of those places.
+    entries: Vec<u32>,
 }
 
 /// A bounded cache of shapes, by hash.
@@ -36,22 +39,22 @@ impl Shapes {
     }
 
     /// The shape of the body just counted in `trie`, how often each entry occurs, and how many shapes were forgotten.
-    pub(crate) fn of(&mut self, trie: &Trie) -> (Arc<Shape>, Counts, usize) {
+    pub(crate) fn of(&mut self, trie: &Trie, values: &[Leaf]) -> (Arc<Shape>, Counts, Vec<Leaf>, usize) {
         let hash = trie.hash();
         if let Some(known) = self.known.get_mut(&hash)
             && known.follow(trie)
         {
-            return (Arc::clone(&known.shape), known.counts(trie), 0);
+            return (Arc::clone(&known.shape), known.counts(trie), known.values(values), 0);
         }
         let known = build(hash, trie);
-        let (shape, counts) = (Arc::clone(&known.shape), known.counts(trie));
+        let (shape, counts, values) = (Arc::clone(&known.shape), known.counts(trie), known.values(values));
         let mut evicted = 0;
         if self.known.len() >= self.capacity {
             evicted = self.known.len();
             self.known.clear();
         }
         self.known.insert(hash, known);
-        (shape, counts, evicted)
+        (shape, counts, values, evicted)
     }
 }
 
@@ -67,9 +70,19 @@ impl Known {
         // Two sets of slots may have the same hash.
         let Some(places) = self.slots.iter().map(|slot| trie.place(*slot)).collect() else { return false };
         self.places = places;
+        self.entries = inverse(&self.places);
         self.order.clear();
         self.order.extend(trie.touched().iter().map(|touched| touched.slot));
         true
+    }
+
+    /// Values whose places are known, by entry.
+    fn values(&self, values: &[Leaf]) -> Vec<Leaf> {
+        let entry = |leaf: &Leaf| {
+            let entry = *self.entries.get(leaf.entry as usize)?;
+            Some(Leaf { entry, ..*leaf })
+        };
+        values.iter().filter_map(entry).collect()
     }
 
     fn counts(&self, trie: &Trie) -> Counts {
@@ -98,10 +111,23 @@ fn build(hash: u64, trie: &Trie) -> Known {
             parent: trie.parent(slot.node()).and_then(|parent| entry_of.get(&parent).copied()),
         })
         .collect();
+    let places: Vec<u32> = sorted.iter().map(|(_, _, place)| *place).collect();
     Known {
         shape: Arc::new(Shape { hash, entries }),
         slots: sorted.iter().map(|(_, slot, _)| *slot).collect(),
         order: trie.touched().iter().map(|touched| touched.slot).collect(),
-        places: sorted.iter().map(|(_, _, place)| *place).collect(),
+        entries: inverse(&places),
+        places,
     }
+}
+
+/// Where each of 0, 1, 2, ... stands in a permutation of them.
+fn inverse(places: &[u32]) -> Vec<u32> {
+    let mut inverse = vec![0; places.len()];
+    for (i, place) in (0..).zip(places) {
+        if let Some(entry) = inverse.get_mut(*place as usize) {
+            *entry = i;
+        }
+    }
+    inverse
 }

@@ -206,6 +206,12 @@ impl Trie {
         self.hash
     }
 
+    /// The place in [`Trie::touched`] of what was counted last at `node`.
+    #[inline]
+    pub(crate) fn place_of(&self, node: u32) -> u32 {
+        self.nodes.get(node as usize).map_or(NONE, |node| node.place)
+    }
+
     /// The place of `slot` in [`Trie::touched`].
     pub(crate) fn place(&self, slot: Slot) -> Option<u32> {
         let node = self.nodes.get(slot.node() as usize).filter(|node| node.epoch == self.epoch)?;

@@ -4,6 +4,7 @@ use simd_json::{Node, StaticNode};
 
 use crate::shape::ValueKind;
 use crate::trie::{Object, ROOT, Trie};
+use crate::value::{Leaf, Value};
 
 /// Why a body was not counted to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ struct Values<'t, 'v> {
     at: u32,
     /// Where values stand that are not to be counted, in order.
     skip: &'t [u32],
+    /// See [`Walker::values`].
+    leaves: &'t mut Vec<Leaf>,
 }
 
 /// Reusable state of the walk.
@@ -49,6 +52,8 @@ pub(crate) struct Walker {
     stack: Vec<Frame>,
     /// Where values stand that a later member of the same name replaces.
     replaced: Vec<u32>,
+    /// The values of the last body, and the places of their slots among those touched.
+    values: Vec<Leaf>,
 }
 
 impl Walker {
@@ -70,10 +75,16 @@ impl Walker {
         Ok(self.replaced.len())
     }
 
+    /// The values of the body walked last; their entries are places among those touched.
+    pub(crate) fn values(&self) -> &[Leaf] {
+        &self.values
+    }
+
     fn pass(&mut self, tape: &[Node<'_>], trie: &mut Trie, caps: Caps) -> Result<(), Overflow> {
-        let mut values = Values { rest: tape, at: 0, skip: &self.replaced };
         trie.begin();
         self.stack.clear();
+        self.values.clear();
+        let mut values = Values { rest: tape, at: 0, skip: &self.replaced, leaves: &mut self.values };
         // The body, as if it were the only element of an array.
         let mut frame = Frame { remaining: 1, holder: Holder::Array(ROOT) };
         loop {
@@ -159,6 +170,9 @@ impl Values<'_, '_> {
             return None;
         }
         trie.count(node, kind);
+        if let Some(value) = Value::of(value) {
+            self.leaves.push(Leaf { entry: trie.place_of(node), value });
+        }
         (len > 0 || trie.touched().len() > most).then_some(Inner { node, kind, len })
     }
 

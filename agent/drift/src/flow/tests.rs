@@ -29,6 +29,7 @@ fn observation(seq: u64, members: &Members) -> Observation {
         flow_hash: 0,
         shape: Some(Arc::new(Shape { hash, entries })),
         counts: counts.into_iter().collect(),
+        values: Vec::new(),
         body_bytes: 0,
     }
 }

@@ -90,6 +90,7 @@ impl Source {
             flow_hash: self.flow.fixed_hash(),
             shape: Some(Arc::clone(shape)),
             counts: body.0.values().copied().collect(),
+            values: Vec::new(),
             body_bytes: 100,
         }
     }
