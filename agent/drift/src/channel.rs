@@ -3,6 +3,8 @@
 //! A trial is a message that holds at least one instance. Trials in which no instance has the property need not be
 //! told: they show when the next one comes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::HISTORY;
 use crate::runs::Runs;
 
@@ -14,7 +16,7 @@ const FEWEST: u64 = 5;
 const LEAST_RATE: f64 = 1e-6;
 
 /// When a run that goes on is judged next.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Check {
     start: u64,
     next: u64,
@@ -35,7 +37,7 @@ impl Check {
 }
 
 /// The history of the property.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Channel {
     /// The trial before the first that counts: what went before the first "yes" is not history.
     born: u64,
@@ -52,7 +54,7 @@ pub(crate) struct Channel {
 }
 
 /// Runs without the property, and runs of trials that have it in all instances.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Past {
     none_runs: Runs,
     full_runs: Runs,

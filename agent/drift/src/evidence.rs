@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use pitot_observe::shape::ValueKind;
+use serde::{Deserialize, Serialize};
 
 /// What changed. Grows with the detectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// A path that was never there.
@@ -63,7 +65,7 @@ pub enum Kind {
 }
 
 /// A reference to a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Its exchange.
     pub exchange: Arc<str>,
@@ -72,7 +74,7 @@ pub struct Example {
 }
 
 /// What a detector claims of one flow. Holds no payload value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The flow (the same Arc as in the observations).
     pub flow: Arc<pitot_observe::FlowKey>,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::channel::Channel;
 use crate::evidence::Kind;
 use crate::types::Types;
@@ -10,7 +12,7 @@ use crate::types::Types;
 const KEPT_NS: u64 = 7 * 24 * 3600 * 1_000_000_000;
 
 /// A change that was reported and not undone.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Reported {
     pub(crate) kind: Kind,
     pub(crate) at_ns: u64,
@@ -28,7 +30,7 @@ impl Reported {
 }
 
 /// One path.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Field {
     pub(crate) path: Arc<str>,
     pub(crate) parent: Option<u32>,

@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use pitot_observe::hash::mix;
 use pitot_observe::{FlowKey, Observation, Shape};
 use pitot_protocols::message::Order;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::config::{Config, HISTORY};
@@ -27,10 +28,11 @@ const QUESTIONS: usize = 256;
 const PLANS: usize = 512;
 
 /// A flow.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Flow {
     pub(crate) key: Arc<FlowKey>,
     /// [`FlowKey::fixed_hash`].
+    #[serde(skip)]
     pub(crate) hash: u64,
     /// Number of its last message among all of its partition, for eviction.
     pub(crate) seen: u64,
@@ -38,9 +40,13 @@ pub(crate) struct Flow {
     /// The values of each field, by its slot.
     values: Vec<values::Field>,
     /// Slots of fields whose values are to be judged.
+    #[serde(skip)]
     due: Vec<u32>,
+    /// A plan is made again from its shape.
+    #[serde(skip)]
     plans: HashMap<u64, Arc<Plan>>,
-    /// Messages not yet counted in `fields`.
+    /// Messages not yet counted in `fields`: none where a flow is stored ([`Flow::settle`]).
+    #[serde(skip)]
     repeats: Repeats,
     novelties: Vec<Novelty>,
     /// Questions raised so far, by event.
@@ -205,6 +211,18 @@ impl Flow {
         if let Some(plan) = plan.filter(|_| messages > 0) {
             self.fields.see_again(&plan, messages, t_ns);
         }
+    }
+
+    /// Counts what was put off, so that the flow can be stored.
+    pub(crate) fn settle(&mut self) {
+        self.count_repeats();
+    }
+
+    /// Makes what is not stored with a flow.
+    pub(crate) fn restored(mut self) -> Self {
+        self.hash = self.key.fixed_hash();
+        self.fields.index();
+        self
     }
 
     /// The input ends: reports what needs no further message.

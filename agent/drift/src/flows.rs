@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 use pitot_observe::{FlowKey, Observation};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::evidence::Evidence;
 use crate::flow::Flow;
 
 /// What [`Flows`] did, since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Observations taken.
     pub messages: u64,
@@ -36,9 +37,14 @@ impl Hash for Place {
 }
 
 /// The flows of one partition: learns what they are like, and says what changed.
-#[derive(Debug, Default)]
+///
+/// It is stored (serialized) as what was learned, after [`Flows::settle`]; what comes back must be completed by
+/// [`Flows::restored`].
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Flows {
+    #[serde(skip)]
     config: Config,
+    #[serde(skip)]
     places: HashMap<Place, usize>,
     flows: Vec<Flow>,
     counters: Counters,
@@ -49,6 +55,21 @@ impl Flows {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self { config, ..Self::default() }
+    }
+
+    /// Counts what was put off: before this, what would be stored is not all that was learned.
+    pub fn settle(&mut self) {
+        self.flows.iter_mut().for_each(Flow::settle);
+    }
+
+    /// Completes what was stored.
+    #[must_use]
+    pub fn restored(self, config: Config) -> Self {
+        let flows: Vec<Flow> = self.flows.into_iter().map(Flow::restored).collect();
+        let places = (flows.iter().enumerate())
+            .map(|(place, flow)| (Place { key: Arc::clone(&flow.key), hash: flow.hash }, place))
+            .collect();
+        Self { config, places, flows, counters: self.counters }
     }
 
     /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.

@@ -8,6 +8,7 @@
 //! rare optional fields need more occurrences, and all questions together stay within the budget.
 
 use pitot_observe::Observation;
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::Example;
 use crate::gamma::ln_gamma;
@@ -25,7 +26,7 @@ const ENOUGH_ON_ONE_CONNECTION: u64 = 128;
 const EXAMPLES: usize = 10;
 
 /// What never happened before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// The path is there.
     Present,
@@ -69,7 +70,7 @@ pub(crate) struct Occurrence<'a> {
 }
 
 /// A question under test.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Novelty {
     pub(crate) slot: u32,
     pub(crate) event: Event,

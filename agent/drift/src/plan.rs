@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use pitot_observe::shape::ValueKind;
 use pitot_observe::{Counts, Shape};
+use serde::{Deserialize, Serialize};
 
 use crate::field::Field;
 use crate::types::Types;
@@ -70,9 +71,11 @@ impl Plan {
 }
 
 /// The fields of a flow, by slot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Fields {
     pub(crate) list: Vec<Field>,
+    /// By path; made again from `list` where that was stored ([`Fields::index`]).
+    #[serde(skip)]
     slots: HashMap<Arc<str>, u32>,
     /// Grows whenever a plan's `missing` may be outdated.
     pub(crate) version: u64,
@@ -81,6 +84,11 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
+    /// Makes what is not stored with the fields.
+    pub(crate) fn index(&mut self) {
+        self.slots = (0..).zip(&self.list).map(|(slot, field)| (Arc::clone(&field.path), slot)).collect();
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<&Field> {
         self.list.get(slot as usize)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pitot_observe::FlowKey;
 use pitot_protocols::message::Order;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, Run};
 use crate::evidence::{Evidence, Example, Kind};
@@ -17,7 +18,7 @@ use crate::values::Named;
 const JUMP: f64 = 0.1;
 
 /// The message at which something is decided.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Moment {
     pub(crate) order: Order,
     pub(crate) t_ns: u64,

@@ -6,6 +6,8 @@
 //! of the age before, and the least favourable of them decides. Of i.i.d. outcomes all hazards agree and the bound is the succession
 //! probability of the run.
 
+use serde::{Deserialize, Serialize};
+
 use crate::gamma::ln_gamma;
 
 /// Weight, in ended runs, of the hazard at the age before.
@@ -15,7 +17,7 @@ const PRIOR_RUNS: f64 = 8.0;
 const PRIOR_RUNS_FIRST: f64 = 2.0;
 
 /// Runs that reached an age.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Age {
     runs: u64,
     /// Trials they were given at that age or later.
@@ -23,7 +25,7 @@ struct Age {
 }
 
 /// Ended runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Runs {
     /// By the binary logarithm of the age.
     ages: Vec<Age>,

@@ -1,9 +1,10 @@
 //! Sets of JSON types.
 
 use pitot_observe::shape::ValueKind;
+use serde::{Deserialize, Serialize};
 
 /// A set of types; null is not one of them (it is a matter of presence).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Types(u8);
 
 const TYPES: [ValueKind; 5] =

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use pitot_protocols::message::Side;
+use pitot_protocols::message::{PROTOCOLS, Side};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::hash;
 
+/// A protocol's name. Not spelled `&'static str` in [`FlowKey`], or serde would borrow it from what is read.
+type Protocol = &'static str;
+
 /// One flow: who talks to whom, about what, which way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FlowKey {
     /// Workload name of the client.
     pub client: Arc<str>,
     /// Workload name of the server.
     pub server: Arc<str>,
     /// `http`.
-    pub protocol: &'static str,
+    #[serde(deserialize_with = "protocol")]
+    pub protocol: Protocol,
     /// Request method.
     pub method: Arc<str>,
     /// Route: the target's path with identifiers folded to `{id}`.
@@ -46,6 +51,13 @@ impl FlowKey {
         ];
         parts.iter().fold(0, |hash, part| hash::mix(hash ^ hash::fixed64(part)))
     }
+}
+
+/// A protocol's name, which must be one that there is.
+fn protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Protocol, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = PROTOCOLS.into_iter().find(|known| *known == name);
+    known.ok_or_else(|| serde::de::Error::unknown_variant(&name, &PROTOCOLS))
 }
 
 #[cfg(test)]

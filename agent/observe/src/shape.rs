@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use pitot_protocols::message::Order;
 use pitot_stream::PARTITIONS;
+use serde::{Deserialize, Serialize};
 
 use crate::FlowKey;
 use crate::value::Leaf;
 
 /// JSON kind of a value. Integer and decimal are both [`ValueKind::Number`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ValueKind {
     /// `null`

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pitot_common::user::{Endpoint, Process};
+use serde::{Deserialize, Serialize};
 
 use crate::Headers;
 
+/// Every protocol's name, as in [`Message::protocol`].
+pub const PROTOCOLS: [&str; 1] = ["http"];
+
 /// Total order of messages, the same for any number of workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Order {
     /// Sequence number, in the source, of the event that released the message.
     pub seq: u64,
@@ -19,7 +23,8 @@ pub struct Order {
 }
 
 /// Request or response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Sent by the client.
     Request,

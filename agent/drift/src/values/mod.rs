@@ -1,6 +1,7 @@
 //! The values of a flow's fields.
 
 use pitot_observe::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::evidence::Kind;
 
@@ -16,7 +17,7 @@ pub(crate) struct Came {
 }
 
 /// The values of one field.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Field {
     values: u64,
 }
