@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use pitot_drift::evidence::{Expression, Part};
 use pitot_drift::{Evidence, Kind};
 use pitot_observe::FlowKey;
 use pitot_observe::shape::ValueKind;
@@ -72,7 +73,7 @@ fn figures(evidence: &Evidence) -> Map<String, Value> {
         figures.insert("offset_s", json!(offset));
     }
     if let Some(relation) = &evidence.relation {
-        figures.insert("relation", json!(relation));
+        figures.insert("relation", json!(expression(relation)));
     }
     let examples: Vec<Value> = (evidence.examples.iter().take(EXAMPLES))
         .map(|e| json!({"exchange": text::reference(&e.exchange), "t_ns": e.t_ns}))
@@ -81,6 +82,15 @@ fn figures(evidence: &Evidence) -> Map<String, Value> {
         figures.insert("examples", Value::Array(examples));
     }
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A relation as text; what its paths show is what any path shows.
+fn expression(Expression(parts): &Expression) -> String {
+    let part = |part: &Part| match part {
+        Part::Path(path) => text::path(path),
+        Part::Text(between) => (*between).to_owned(),
+    };
+    parts.iter().map(part).collect()
 }
 
 /// The figure that changed: types where they did, else the rate.

@@ -1,9 +1,14 @@
 //! A [`Finding`], and its line of JSON (contract, section 2).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::kind;
+
+/// A word of the contract. Not spelled `&'static str` in [`Finding`], or serde would borrow it from what is read.
+type Word = &'static str;
 
 /// Lifecycle of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// First report.
@@ -15,7 +20,7 @@ pub enum State {
 }
 
 /// How much it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -27,7 +32,7 @@ pub enum Severity {
 }
 
 /// The flow, as disclosed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Flow {
     /// Workload name of the client.
     pub client: String,
@@ -48,7 +53,7 @@ pub struct Flow {
 }
 
 /// One change, reported. Serializes to the contract's line, keys in the contract's order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable identity, 16 hex digits: of the SHA-256 of the compact JSON array `[event, kind, flow, path, old_path,
     /// upstream, segment, opened]`, a flow as an array of its fields in order, `opened` being how often this change
@@ -57,9 +62,11 @@ pub struct Finding {
     /// Lifecycle.
     pub state: State,
     /// `pitot.schema.drift`, ...
-    pub event: &'static str,
+    #[serde(deserialize_with = "kind::event")]
+    pub event: Word,
     /// `field_renamed`, ...
-    pub kind: &'static str,
+    #[serde(deserialize_with = "kind::name")]
+    pub kind: Word,
     /// How much it matters.
     pub severity: Severity,
     /// Timestamp of the deciding message, ns since the Unix epoch.

@@ -1,10 +1,13 @@
 //! What the contract says of a kind: its names, its severity, and which of two that fit is the one.
 
 use pitot_drift::Kind;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::finding::Severity;
 
 /// The contract's words for a [`Kind`].
+/// Stored by its name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traits {
     /// Event name.
@@ -20,6 +23,7 @@ pub(crate) struct Traits {
 const SCHEMA: &str = "pitot.schema.drift";
 const SEMANTIC: &str = "pitot.semantic.drift";
 const RANGE: &str = "pitot.value_range.drift";
+const EVENTS: [&str; 3] = [SCHEMA, SEMANTIC, RANGE];
 
 /// `None` for a kind that this crate has not learned to report; the caller counts it.
 pub(crate) fn traits(kind: Kind) -> Option<Traits> {
@@ -56,6 +60,30 @@ pub(crate) fn traits(kind: Kind) -> Option<Traits> {
         Kind::ValueFrozen => leaf(RANGE, "value_frozen", 18),
         _ => return None,
     })
+}
+
+impl Serialize for Traits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Traits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kind = Kind::deserialize(deserializer)?;
+        traits(kind).ok_or_else(|| D::Error::custom("no finding is of this kind"))
+    }
+}
+
+/// Reads the name of a kind that is known.
+pub(crate) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    Traits::deserialize(deserializer).map(|traits| traits.name)
+}
+
+/// Reads the name of an event that is known.
+pub(crate) fn event<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    EVENTS.into_iter().find(|known| *known == name).ok_or_else(|| D::Error::unknown_variant(&name, &EVENTS))
 }
 
 fn leaf(event: &'static str, name: &'static str, rank: u8) -> Traits {

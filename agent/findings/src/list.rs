@@ -14,6 +14,8 @@
 use std::collections::BTreeMap;
 
 use pitot_drift::Evidence;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::control;
 use crate::disclose::{Disclosed, disclose};
@@ -43,7 +45,7 @@ impl Default for Config {
 }
 
 /// What became of the evidence: `taken` is the sum of the others, once [`Findings::finish`] was called.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Evidence pushed.
@@ -67,13 +69,18 @@ pub struct Counts {
 }
 
 /// Evidence of all flows in, findings out. See the [crate] for an example.
-#[derive(Debug)]
+///
+/// It is stored (serialized) whole, so that a change found again has the same id and is not opened twice; what comes back
+/// must be completed by [`Findings::restored`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Findings {
+    #[serde(skip)]
     config: Config,
     monitored: u64,
     /// Claims of one flow decided by one message, not yet judged.
     pending: Vec<Claim>,
     flows: BTreeMap<Flow, Vec<Change>>,
+    #[serde(skip)]
     remembered: usize,
     counts: Counts,
 }
@@ -87,7 +94,7 @@ struct Claim {
 }
 
 /// A change that has its finding.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Change {
     finding: Finding,
     traits: Traits,
@@ -115,6 +122,28 @@ impl Findings {
         }
     }
 
+    /// Completes what was stored.
+    #[must_use]
+    pub fn restored(mut self, config: Config) -> Self {
+        self.config = config;
+        self.remembered = self.flows.values().map(Vec::len).sum();
+        // Places begin anew with each source: what comes now was not decided by the message of these.
+        self.pending.iter_mut().for_each(|claim| claim.evidence.order.seq = u64::MAX);
+        self
+    }
+
+    /// Closes the finding `id`: what changed is as it should be. The line to write, unless there is no such finding, or
+    /// it is closed.
+    pub fn approve(&mut self, id: &str) -> Option<Finding> {
+        let mut open = self.flows.values_mut().flatten().filter(|change| change.open);
+        open.find(|change| change.finding.id == id).map(Change::approve)
+    }
+
+    /// Every finding, by flow and there in the order of opening, and whether it is open.
+    pub fn list(&self) -> impl Iterator<Item = (&Finding, bool)> {
+        self.flows.values().flatten().map(|change| (&change.finding, change.open))
+    }
+
     /// How many fields of all flows are watched now; evidence judged from now on is judged by it. Without a call, every
     /// claim is judged as if its field were the only one.
     pub fn set_monitored(&mut self, fields: u64) {
@@ -131,15 +160,14 @@ impl Findings {
     /// finding may wait for more evidence of the same message, until the next push, tick or finish.
     pub fn push(&mut self, evidence: Evidence, out: &mut Vec<Finding>) {
         self.counts.taken += 1;
-        let Some(traits) = kind::traits(evidence.kind) else {
+        let Some(claim) = Claim::of(evidence) else {
             self.counts.unknown_kind += 1;
             return;
         };
-        if self.pending.first().is_some_and(|first| !first.is_decided_with(&evidence)) {
+        if self.pending.first().is_some_and(|first| !first.is_decided_with(&claim.evidence)) {
             self.judge(out);
         }
-        let shown = disclose(&evidence);
-        self.pending.push(Claim { evidence, traits, shown });
+        self.pending.push(claim);
     }
 
     /// Event time has come to `time_ns`: no more evidence of messages up to then will come.
@@ -199,7 +227,27 @@ impl Findings {
     }
 }
 
+impl Serialize for Claim {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.evidence.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Claim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::of(Evidence::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("no finding is of this kind"))
+    }
+}
+
 impl Claim {
+    /// `None` for a kind that this crate has no words for.
+    fn of(evidence: Evidence) -> Option<Self> {
+        let traits = kind::traits(evidence.kind)?;
+        let shown = disclose(&evidence);
+        Some(Self { evidence, traits, shown })
+    }
+
     fn is_decided_with(&self, other: &Evidence) -> bool {
         self.evidence.order == other.order && self.evidence.flow == other.flow
     }
@@ -297,6 +345,13 @@ impl Change {
         self.open = false;
         self.finding.time_ns = claim.evidence.time_ns;
         self.finding.summary = claim.shown.summary;
+        self.write(State::Resolved)
+    }
+
+    /// Closes it without anything having been undone.
+    fn approve(&mut self) -> Finding {
+        self.open = false;
+        self.finding.summary = format!("approved: {}", self.finding.summary);
         self.write(State::Resolved)
     }
 
