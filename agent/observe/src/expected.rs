@@ -9,7 +9,7 @@ use simd_json::Node;
 
 use crate::shape::{Counts, Shape, ValueKind};
 use crate::trie::is_same_name;
-use crate::value::{Leaf, Value};
+use crate::value::{Leaf, Values};
 use crate::walk::describe;
 
 /// Bodies that were not expected, of one shape and in a row, after which that shape is.
@@ -50,7 +50,7 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// Shape, counts and values of a body, if it is the expected one.
-    pub(crate) fn find(&self, tape: &[Node<'_>]) -> Option<(Arc<Shape>, Counts, Vec<Leaf>)> {
+    pub(crate) fn find(&self, tape: &[Node<'_>]) -> Option<(Arc<Shape>, Counts, Values)> {
         let (shape, counts) = self.shaped.as_ref().filter(|_| self.body.is_like(tape))?;
         Some((Arc::clone(shape), counts.clone(), self.body.values(tape)))
     }
@@ -89,13 +89,11 @@ impl Body {
     }
 
     /// The values of a body that is like this one.
-    fn values(&self, tape: &[Node<'_>]) -> Vec<Leaf> {
-        let mut values = Vec::with_capacity(self.values);
+    fn values(&self, tape: &[Node<'_>]) -> Values {
+        let mut values = Values::with_capacity(self.values);
         for (part, node) in self.parts.iter().zip(tape) {
-            if let Part::Value(_, _, entry) = *part
-                && let Some(value) = Value::of(node)
-            {
-                values.push(Leaf { entry, value });
+            if let Part::Value(_, _, entry) = *part {
+                values.push(entry, node);
             }
         }
         values

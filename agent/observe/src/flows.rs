@@ -14,14 +14,14 @@ use crate::shape::{Counts, Shape};
 use crate::shapes::Shapes;
 use crate::tape::Parser;
 use crate::trie::Trie;
-use crate::value::Leaf;
+use crate::value::Values;
 use crate::walk::{Caps, Walker};
 
 /// Flows of which the one seen least recently is forgotten, where there is no room for another.
 const CANDIDATES: usize = 16;
 
 /// What a body holds: its shape, if it is JSON, how often each entry occurs, and the values.
-pub(crate) type Counted = (Option<Arc<Shape>>, Counts, Vec<Leaf>);
+pub(crate) type Counted = (Option<Arc<Shape>>, Counts, Values);
 
 /// What is remembered of a flow.
 pub(crate) struct Flow {
@@ -75,7 +75,7 @@ impl Flow {
             let (shape, counts, values, forgotten) = shapes.of(trie, walker.values());
             counters.forgotten_shapes += forgotten as u64;
             if replaced == 0 {
-                expected.learn(tape, &shape, &counts, &values);
+                expected.learn(tape, &shape, &counts, &values.leaves);
             }
             Ok((Some(shape), counts, values))
         })?

@@ -20,6 +20,33 @@ pub fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// The hash of a text, taken eight bytes at a time: a folded multiplication each (W. Yi, "wyhash"), the key fixed.
+pub(crate) struct Words(u64);
+
+impl Words {
+    /// 2^64 divided by the golden ratio, and a multiplier of Steele and Vigna ("Computationally easy, spectrally good
+    /// multipliers", 2022).
+    const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;
+    const WORD: u64 = 0xd134_2543_de82_ef95;
+
+    /// Of a text of so many bytes.
+    #[inline]
+    pub(crate) fn new(length: usize) -> Self {
+        Self((length as u64 + 1).wrapping_mul(Self::LENGTH))
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * u128::from(Self::WORD);
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    #[inline]
+    pub(crate) fn finish(self) -> u64 {
+        mix(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

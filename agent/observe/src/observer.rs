@@ -10,6 +10,7 @@ use crate::names::Names;
 use crate::naming::Namer;
 use crate::shape::{Counts, Observation};
 use crate::tape::{Parser, Refusal};
+use crate::value::Values;
 use crate::walk::{Overflow, Walker};
 
 /// What an observer may hold. Every cap has a counter in [`Counters`].
@@ -193,10 +194,10 @@ impl Observer {
             return Err(Unobserved::NoRequest);
         };
         let (shape, counts, values) = match json_body(message) {
-            Body::None => (None, Counts::Once, Vec::new()),
+            Body::None => (None, Counts::Once, Values::default()),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
             Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
-                Err(Unobserved::InvalidJson) => (None, Counts::Once, Vec::new()),
+                Err(Unobserved::InvalidJson) => (None, Counts::Once, Values::default()),
                 counted => counted?,
             },
         };
@@ -209,7 +210,8 @@ impl Observer {
             flow_hash: flow.hash,
             shape,
             counts,
-            values,
+            values: values.leaves,
+            exact: values.exact,
             body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
         })
     }

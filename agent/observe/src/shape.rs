@@ -8,7 +8,7 @@ use pitot_stream::PARTITIONS;
 use serde::{Deserialize, Serialize};
 
 use crate::FlowKey;
-use crate::value::Leaf;
+use crate::value::{Exact, Leaf};
 
 /// JSON kind of a value. Integer and decimal are both [`ValueKind::Number`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -115,6 +115,8 @@ pub struct Observation {
     pub counts: Counts,
     /// The values of the body, in its order, of those entries that are booleans, numbers or strings.
     pub values: Vec<Leaf>,
+    /// Those of the values that are integers a double cannot hold, in the same order; most bodies have none.
+    pub exact: Vec<Exact>,
     /// The body's length in bytes.
     pub body_bytes: u32,
 }

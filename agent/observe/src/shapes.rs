@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use crate::shape::{Counts, Entry, Shape};
 use crate::trie::{Slot, Trie};
-use crate::value::Leaf;
+use crate::value::Values;
 
 /// A shape, and where the counts of its entries are found.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Shapes {
     }
 
     /// The shape of the body just counted in `trie`, how often each entry occurs, and how many shapes were forgotten.
-    pub(crate) fn of(&mut self, trie: &Trie, values: &[Leaf]) -> (Arc<Shape>, Counts, Vec<Leaf>, usize) {
+    pub(crate) fn of(&mut self, trie: &Trie, values: &Values) -> (Arc<Shape>, Counts, Values, usize) {
         let hash = trie.hash();
         if let Some(known) = self.known.get_mut(&hash)
             && known.follow(trie)
@@ -77,12 +77,8 @@ impl Known {
     }
 
     /// Values whose places are known, by entry.
-    fn values(&self, values: &[Leaf]) -> Vec<Leaf> {
-        let entry = |leaf: &Leaf| {
-            let entry = *self.entries.get(leaf.entry as usize)?;
-            Some(Leaf { entry, ..*leaf })
-        };
-        values.iter().filter_map(entry).collect()
+    fn values(&self, values: &Values) -> Values {
+        values.at(|place| self.entries.get(place as usize).copied().unwrap_or_default())
     }
 
     fn counts(&self, trie: &Trie) -> Counts {

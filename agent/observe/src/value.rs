@@ -2,7 +2,7 @@
 
 use simd_json::{Node, StaticNode};
 
-use crate::hash;
+pub use crate::text::{Classes, Text};
 
 /// A value at an entry of a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,234 +18,125 @@ pub struct Leaf {
 pub enum Value {
     /// `true`, `false`
     Boolean(bool),
-    /// A number, rounded to a double where it has more digits.
+    /// A number, rounded to a double where it has more digits (an integer: see [`Exact`]); one that is too large for a
+    /// double is the largest.
     Number(f64),
     /// A string.
     Text(Text),
 }
 
-/// What is kept of a string.
+/// An integer of 64 bits that is not a safe one: beyond 2^53, doubles leave integers out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Text {
-    /// Of its bytes.
-    pub hash: u64,
-    /// Characters.
-    pub length: u32,
-    /// Of its characters that are neither ASCII letters nor digits, in order, a run of the same as one: what dashes,
-    /// colons and blanks it has.
-    pub skeleton: u32,
-    /// Which classes of characters it has.
-    pub classes: Classes,
-    /// The moment it names, in ns since the Unix epoch, where it is a date or a time of RFC 3339 (without a zone: UTC).
-    pub time_ns: Option<i64>,
+pub struct Exact {
+    /// Its place in [`crate::Observation::values`], where it is rounded.
+    pub leaf: u32,
+    /// As sent.
+    pub integer: i128,
 }
 
-/// Classes of characters, a bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Classes(u8);
+/// The largest number up to which every integer is a double.
+const SAFE: u64 = 1 << 53;
+/// Decimals that [`decimals`] looks for, of as many powers of ten that are doubles exactly.
+const POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-impl Classes {
-    /// ASCII digits.
-    pub const DIGIT: Self = Self(1);
-    /// ASCII small letters.
-    pub const LOWER: Self = Self(2);
-    /// ASCII capital letters.
-    pub const UPPER: Self = Self(4);
-    /// Blanks and controls.
-    pub const SPACE: Self = Self(8);
-    /// Other characters of ASCII.
-    pub const PUNCTUATION: Self = Self(16);
-    /// Beyond ASCII.
-    pub const WIDE: Self = Self(32);
-    /// What UTF-8 looks like that was read as Latin-1, or the replacement character.
-    pub const DAMAGED: Self = Self(64);
-
-    /// Whether it has all of these.
-    #[must_use]
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// As a number, below 128.
-    #[must_use]
-    pub fn bits(self) -> u8 {
-        self.0
-    }
-
-    fn of(byte: u8) -> Self {
-        match byte {
-            b'0'..=b'9' => Self::DIGIT,
-            b'a'..=b'z' => Self::LOWER,
-            b'A'..=b'Z' => Self::UPPER,
-            0..=b' ' | 0x7f => Self::SPACE,
-            0x80.. => Self::WIDE,
-            _ => Self::PUNCTUATION,
-        }
-    }
+/// The decimals of the shortest number that reads as `x`; `None` where it has more than 15, or more digits than a double
+/// tells apart. That is how the number was written, up to zeros at its end.
+#[must_use]
+pub fn decimals(x: f64) -> Option<u8> {
+    let is_enough = |power: &f64| {
+        let scaled = (x * power).round();
+        // Both are exact then, and the quotient is rounded as reading the number rounds it.
+        scaled.abs() <= SAFE as f64 && scaled / power == x
+    };
+    POWERS.iter().position(is_enough).map(|place| place as u8)
 }
 
-impl Value {
-    /// Of a node of the tape; `None` for null, arrays and objects.
+/// The values of a body.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    pub(crate) leaves: Vec<Leaf>,
+    pub(crate) exact: Vec<Exact>,
+}
+
+impl Values {
+    pub(crate) fn with_capacity(leaves: usize) -> Self {
+        Self { leaves: Vec::with_capacity(leaves), exact: Vec::new() }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.leaves.clear();
+        self.exact.clear();
+    }
+
+    /// Adds the value of a node of the tape, if it is not null, no array and no object.
     #[inline]
-    #[allow(clippy::cast_precision_loss, reason = "says so")]
-    pub(crate) fn of(node: &Node<'_>) -> Option<Self> {
-        Some(match node {
-            Node::String(text) => Self::Text(Text::of(text)),
-            Node::Static(StaticNode::Bool(b)) => Self::Boolean(*b),
-            Node::Static(StaticNode::I64(n)) => Self::Number(*n as f64),
-            Node::Static(StaticNode::U64(n)) => Self::Number(*n as f64),
-            Node::Static(StaticNode::F64(x)) => Self::Number(*x),
-            _ => return None,
-        })
-    }
-}
-
-impl Text {
-    /// Of a string.
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let (mut classes, mut skeleton, mut last, mut wide) = (0_u8, 0_u32, 0_u8, 0_usize);
-        for byte in bytes {
-            let class = Classes::of(*byte).0;
-            classes |= class;
-            wide += usize::from(*byte & 0xc0 == 0x80);
-            // Letters and digits part runs of the same.
-            let sign = if class & 7 == 0 { *byte } else { 0 };
-            if sign != last && sign != 0 {
-                skeleton = (skeleton ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
+    #[allow(clippy::cast_precision_loss, reason = "said by Value::Number")]
+    pub(crate) fn push(&mut self, entry: u32, node: &Node<'_>) {
+        let value = match node {
+            Node::String(text) => Value::Text(Text::of(text)),
+            Node::Static(StaticNode::Bool(b)) => Value::Boolean(*b),
+            Node::Static(StaticNode::I64(n)) => {
+                if n.unsigned_abs() > SAFE {
+                    self.keep(i128::from(*n));
+                }
+                Value::Number(*n as f64)
             }
-            last = sign;
-        }
-        if classes & Classes::WIDE.0 != 0 && is_damaged(text) {
-            classes |= Classes::DAMAGED.0;
-        }
-        Self {
-            hash: hash::fixed64(bytes),
-            length: u32::try_from(bytes.len() - wide).unwrap_or(u32::MAX),
-            skeleton,
-            classes: Classes(classes),
-            time_ns: time(bytes),
-        }
+            Node::Static(StaticNode::U64(n)) => {
+                if *n > SAFE {
+                    self.keep(i128::from(*n));
+                }
+                Value::Number(*n as f64)
+            }
+            Node::Static(StaticNode::F64(x)) => Value::Number(*x),
+            _ => return,
+        };
+        self.leaves.push(Leaf { entry, value });
     }
-}
 
-/// Whether a text holds what two-byte UTF-8 becomes when its bytes are read as Latin-1 or Windows-1252, or U+FFFD.
-fn is_damaged(text: &str) -> bool {
-    let mut before = ' ';
-    text.chars().any(|c| {
-        let pair = matches!(before, 'Â'..='ß') && matches!(c, '\u{80}'..='¿' | '€' | '‚'..='„' | '†' | '‡' | '•' | '™' | 'Œ' | 'œ' | 'Š' | 'š' | 'Ÿ' | 'Ž' | 'ž' | '‹' | '›');
-        before = c;
-        pair || c == '\u{fffd}'
-    })
-}
+    #[cold]
+    fn keep(&mut self, integer: i128) {
+        // The cap on nodes keeps places far below u32::MAX.
+        self.exact.push(Exact { leaf: self.leaves.len() as u32, integer });
+    }
 
-/// A date, or a date and time, of RFC 3339; a blank instead of `T` and a missing zone are taken, as many write them.
-fn time(text: &[u8]) -> Option<i64> {
-    const SECOND: i64 = 1_000_000_000;
-    if !(10..=40).contains(&text.len()) || text.get(4) != Some(&b'-') || text.get(7) != Some(&b'-') {
-        return None;
+    /// The same values at other entries.
+    pub(crate) fn at(&self, entry: impl Fn(u32) -> u32) -> Self {
+        let leaves = self.leaves.iter().map(|leaf| Leaf { entry: entry(leaf.entry), ..*leaf }).collect();
+        Self { leaves, exact: self.exact.clone() }
     }
-    let days = days(number(text, 0..4)?, number(text, 5..7)?, number(text, 8..10)?)?;
-    let midnight = days.checked_mul(86_400 * SECOND)?;
-    let rest = match text.get(10) {
-        None => return Some(midnight),
-        Some(b'T' | b't' | b' ') => text.get(11..)?,
-        Some(_) => return None,
-    };
-    if rest.get(2) != Some(&b':') {
-        return None;
-    }
-    let (hour, minute) = (number(rest, 0..2)?, number(rest, 3..5)?);
-    let (second, mut rest) = match rest.get(5) {
-        Some(b':') => (number(rest, 6..8)?, rest.get(8..)?),
-        _ => (0, rest.get(5..)?),
-    };
-    let mut ns = 0;
-    if let Some((b'.' | b',', fraction)) = rest.split_first() {
-        let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (digits, after) = fraction.split_at_checked(digits)?;
-        let scale = |ns: i64, place: usize| ns * 10 + digits.get(place).map_or(0, |d| i64::from(d - b'0'));
-        ns = (0..9).fold(0, scale);
-        rest = after;
-    }
-    let offset = offset(rest)?;
-    if hour > 24 || minute > 59 || second > 60 {
-        return None;
-    }
-    midnight.checked_add((hour * 3600 + minute * 60 + second - offset) * SECOND)?.checked_add(ns)
-}
-
-/// Seconds east of Greenwich.
-fn offset(zone: &[u8]) -> Option<i64> {
-    let sign = match zone.first() {
-        None | Some(b'Z' | b'z') => return (zone.len() < 2).then_some(0),
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        Some(_) => return None,
-    };
-    let minutes = match zone.len() {
-        3 => 0,
-        5 => number(zone, 3..5)?,
-        6 => number(zone, 4..6)?,
-        _ => return None,
-    };
-    Some(sign * (number(zone, 1..3)? * 3600 + minutes * 60))
-}
-
-fn number(text: &[u8], at: std::ops::Range<usize>) -> Option<i64> {
-    text.get(at)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-}
-
-/// Days since 1970-01-01 of a date of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year - era * 400;
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn times() {
-        let check = |text: &str, expected: Option<i64>| assert_eq!(time(text.as_bytes()), expected, "{text}");
-        const S: i64 = 1_000_000_000;
-        check("1970-01-01", Some(0));
-        check("1970-01-01T00:00:01Z", Some(S));
-        check("2023-11-14T22:13:20.123Z", Some(1_700_000_000 * S + 123_000_000));
-        check("2023-11-14 22:13:20", Some(1_700_000_000 * S));
-        check("2023-11-15T00:13:20+02:00", Some(1_700_000_000 * S));
-        check("2023-11-15T00:13:20+0200", Some(1_700_000_000 * S));
-        check("2000-02-29", Some(951_782_400 * S));
-        check("1969-12-31T23:59:59Z", Some(-S));
-        check("2023-13-01", None);
-        check("2023-11-14T22", None);
-        check("RE-2025-999", None);
-        check("2023-11-14T22:13:20X", None);
-        check("", None);
+    fn decimals_of_a_number() {
+        let check = |x: f64, expected: Option<u8>| assert_eq!(decimals(x), expected, "{x}");
+        check(0.0, Some(0));
+        check(-0.0, Some(0));
+        check(12.0, Some(0));
+        check(12.5, Some(1));
+        check(0.1 + 0.2, None);
+        check(0.3, Some(1));
+        check(-19.99, Some(2));
+        check(123_456.789_012, Some(6));
+        check(1e-15, Some(15));
+        check(1e-16, None);
+        check(1e14 + 0.5, Some(1));
+        check(1e300, None);
+        check(f64::NAN, None);
+        check(f64::INFINITY, None);
     }
 
-    #[test]
-    fn texts() {
-        let same = |a: &str, b: &str| Text::of(a).skeleton == Text::of(b).skeleton;
-        assert!(same("AB-1234", "XY-9"));
-        assert!(same("a b", "long  words"));
-        assert!(!same("AB-1234", "AB1234"));
-        assert!(!same("a-b", "a_b"));
-        assert!(!same("a-b-c", "a-b"));
-        assert_eq!(Text::of("äöü").length, 3);
-        let classes = |text: &str| Text::of(text).classes;
-        assert!(classes("Jürgen").contains(Classes::WIDE));
-        assert!(!classes("Jürgen Weiß, Håkan, Chloé, Nguyễn").contains(Classes::DAMAGED));
-        assert!(classes("JÃ¼rgen").contains(Classes::DAMAGED));
-        assert!(classes("Nguyá»\u{85}n \u{fffd}").contains(Classes::DAMAGED));
-        assert_eq!(classes("aB1 -").bits(), 31);
+    proptest! {
+        #[test]
+        fn decimals_are_those_of_the_shortest_text(digits in -999_999_999_i64..999_999_999, places in 0..7_u32) {
+            let text = format!("{}", digits as f64 / 10_f64.powi(places as i32));
+            let expected = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            prop_assert_eq!(decimals(text.parse().unwrap()), Some(expected as u8), "{}", text);
+        }
     }
 }

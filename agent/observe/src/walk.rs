@@ -4,7 +4,7 @@ use simd_json::{Node, StaticNode};
 
 use crate::shape::ValueKind;
 use crate::trie::{Object, ROOT, Trie};
-use crate::value::{Leaf, Value};
+use crate::value;
 
 /// Why a body was not counted to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ struct Values<'t, 'v> {
     /// Where values stand that are not to be counted, in order.
     skip: &'t [u32],
     /// See [`Walker::values`].
-    leaves: &'t mut Vec<Leaf>,
+    leaves: &'t mut value::Values,
 }
 
 /// Reusable state of the walk.
@@ -52,8 +52,8 @@ pub(crate) struct Walker {
     stack: Vec<Frame>,
     /// Where values stand that a later member of the same name replaces.
     replaced: Vec<u32>,
-    /// The values of the last body, and the places of their slots among those touched.
-    values: Vec<Leaf>,
+    /// The values of the last body; their entries are the places of their slots among those touched.
+    values: value::Values,
 }
 
 impl Walker {
@@ -76,7 +76,7 @@ impl Walker {
     }
 
     /// The values of the body walked last; their entries are places among those touched.
-    pub(crate) fn values(&self) -> &[Leaf] {
+    pub(crate) fn values(&self) -> &value::Values {
         &self.values
     }
 
@@ -170,9 +170,7 @@ impl Values<'_, '_> {
             return None;
         }
         trie.count(node, kind);
-        if let Some(value) = Value::of(value) {
-            self.leaves.push(Leaf { entry: trie.place_of(node), value });
-        }
+        self.leaves.push(trie.place_of(node), value);
         (len > 0 || trie.touched().len() > most).then_some(Inner { node, kind, len })
     }
 

@@ -30,6 +30,7 @@ fn observation(seq: u64, members: &Members) -> Observation {
         shape: Some(Arc::new(Shape { hash, entries })),
         counts: counts.into_iter().collect(),
         values: Vec::new(),
+        exact: Vec::new(),
         body_bytes: 0,
     }
 }

@@ -91,6 +91,7 @@ impl Source {
             shape: Some(Arc::clone(shape)),
             counts: body.0.values().copied().collect(),
             values: Vec::new(),
+            exact: Vec::new(),
             body_bytes: 100,
         }
     }
