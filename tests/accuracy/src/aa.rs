@@ -2,11 +2,15 @@
 
 use pitot_findings::Finding;
 use pitot_findings::finding::State;
+use serde::{Deserialize, Serialize};
 
 use crate::integrations::{HELD_OUT, TUNING};
 use crate::jobs;
 use crate::replay;
 use crate::stream::Stream;
+
+/// Leaves in messages that make a field-week.
+pub const FIELD_WEEK: u64 = 604_800;
 
 /// A stream that does not change.
 #[derive(Debug)]
@@ -20,14 +24,47 @@ pub struct Job {
 }
 
 /// What was claimed of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Claims {
-    /// The stream.
-    pub stream: String,
+    /// Integration.
+    pub name: String,
+    /// Seed.
+    pub seed: u64,
     /// Its length.
     pub messages: u64,
+    /// Leaves that its messages carried, together.
+    pub leaves: u64,
+    /// Days of event time.
+    pub days: f64,
     /// False alarms.
-    pub findings: Vec<Finding>,
+    pub alarms: Vec<Alarm>,
+}
+
+/// A false alarm.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Event.
+    pub event: String,
+    /// Kind.
+    pub kind: String,
+    /// Where.
+    pub path: String,
+    /// When: event time, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// The finding's sentence.
+    pub summary: String,
+}
+
+impl From<&Finding> for Alarm {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            event: finding.event.into(),
+            kind: finding.kind.into(),
+            path: finding.path.clone(),
+            time_ns: finding.time_ns,
+            summary: finding.summary.clone(),
+        }
+    }
 }
 
 /// So many streams of so many messages each.
@@ -38,13 +75,36 @@ pub fn jobs(held_out: bool, streams: usize, messages: u64, first_seed: u64) -> V
     (0..streams).map(job).collect()
 }
 
+impl Job {
+    /// Runs it.
+    #[must_use]
+    pub fn run(&self) -> Claims {
+        let mut stream = Stream::new(self.name, self.seed).expect("a known name");
+        let begin_ns = stream.now_ns();
+        let replayed = replay::run(&mut stream, self.messages);
+        let opened = replayed.findings.iter().filter(|finding| finding.state == State::Open);
+        let claims = Claims {
+            name: self.name.into(),
+            seed: self.seed,
+            messages: self.messages,
+            leaves: replayed.leaves,
+            days: (stream.now_ns() - begin_ns) as f64 / 86_400e9,
+            alarms: opened.map(Alarm::from).collect(),
+        };
+        eprintln!(
+            "aa {}/{}: {} messages, {:.1} days, {} false alarms",
+            self.name,
+            self.seed,
+            self.messages,
+            claims.days,
+            claims.alarms.len()
+        );
+        claims
+    }
+}
+
 /// Runs them all.
 #[must_use]
 pub fn run(jobs: &[Job]) -> Vec<Claims> {
-    jobs::each(jobs, |job| {
-        let mut stream = Stream::new(job.name, job.seed).expect("a known name");
-        let (findings, _) = replay::run(&mut stream, job.messages);
-        let findings = findings.into_iter().filter(|finding| finding.state == State::Open).collect();
-        Claims { stream: format!("{}/{}", job.name, job.seed), messages: job.messages, findings }
-    })
+    jobs::each(jobs, Job::run)
 }

@@ -419,7 +419,7 @@ mod tests {
 
     fn check(change: Change, value: Json, expected: &str) {
         let mut body = Json::Object(vec![("status".into(), value)]);
-        let moment = Moment { t_ns: START_NS, tenant: 0, instance: 0, number: 1 };
+        let moment = Moment { t_ns: START_NS, tenant: 0, instance: 0, generation: 0, number: 1 };
         let mut injection = Injection {
             kind: 0,
             path: "$.status",

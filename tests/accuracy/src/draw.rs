@@ -13,6 +13,8 @@ pub struct Moment {
     pub tenant: u32,
     /// Which of the sender's instances.
     pub instance: u32,
+    /// How often that instance was replaced: deploys and restarts.
+    pub generation: u32,
     /// Number of the message in its integration.
     pub number: u64,
 }

@@ -5,8 +5,8 @@ use crate::draw::Random;
 use crate::json::{Json, Written};
 use crate::leaf::{
     amount, code, code_of_tenant, constant, count, daily, day_ahead, duration_ms, email, exactly, flag,
-    minor_amount, normal, now, pattern, person, reference, sequence, share, slow, steady, text, token, uuid,
-    whole,
+    minor_amount, normal, now, pages, pattern, person, reference, sequence, share, slow, steady, text, token,
+    uuid, whole,
 };
 use crate::load::Load;
 use crate::template::{Node, array, map, member, nullable, object, optional};
@@ -17,8 +17,10 @@ pub struct Kind {
     pub route: &'static str,
     /// How its bodies are made.
     pub body: Node,
-    /// What follows from other members: totals of lines.
+    /// What follows from other members: totals of lines, times that only some states have.
     pub derive: fn(&mut Json),
+    /// Fields that follow from each other: one that changes alone breaks what held between them.
+    pub related: &'static [&'static [&'static str]],
     /// Fields that a change can be put on, with what they are.
     pub fields: Vec<(&'static str, Meaning)>,
 }
@@ -90,6 +92,24 @@ const COUNTRIES: &[&str] = &["DE", "FR", "US", "GB", "JP", "NL", "SE"];
 
 fn nothing(_: &mut Json) {}
 
+/// Sets the member to null.
+fn clear(body: &mut Json, name: &str) {
+    if let Some(value) = body.member_mut(name) {
+        *value = Json::Null;
+    }
+}
+
+/// A hundred times as much where the currency has no smaller unit: amounts go with their currency.
+fn in_yen(body: &mut Json, is_yen: bool, name: &str) {
+    if is_yen && let Some(Json::Decimal { mantissa, .. }) = body.member_mut(name) {
+        *mantissa = *mantissa / 100 * 10_000;
+    }
+}
+
+fn is_yen(body: &Json) -> bool {
+    body.member("currency").is_some_and(|currency| currency.is("JPY"))
+}
+
 /// Sets `total` to the sum of `price * quantity` of `lines`, in the members of these names.
 fn sum(body: &mut Json, lines: &str, price: &str, total: &str) {
     let cents = |value: Option<&Json>| match value {
@@ -109,6 +129,8 @@ fn sum(body: &mut Json, lines: &str, price: &str, total: &str) {
         *value = if is_minor { Json::Int(sum) } else { Json::cents(sum) };
     }
 }
+
+const ORDER_LINES: &[&str] = &["$.total", "$.lines[*].price", "$.lines[*].quantity"];
 
 fn orders(rate: f64) -> Integration {
     let line = object([
@@ -149,11 +171,20 @@ fn orders(rate: f64) -> Integration {
         ("$.created_at", Meaning::Instant),
         ("$.express", Meaning::Flag),
     ];
-    let derive = |body: &mut Json| sum(body, "lines", "price", "total");
+    let derive = |body: &mut Json| {
+        let is_yen = is_yen(body);
+        if let Some(Json::Array(lines)) = body.member_mut("lines") {
+            lines.iter_mut().for_each(|line| in_yen(line, is_yen, "price"));
+        }
+        sum(body, "lines", "price", "total");
+    };
     Integration {
         name: "orders",
         load: Load { rate, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/v1/orders", body: created, derive, fields })],
+        kinds: vec![(
+            1.0,
+            Kind { route: "/v1/orders", body: created, derive, related: &[ORDER_LINES], fields },
+        )],
     }
 }
 
@@ -174,7 +205,7 @@ fn payments(rate: f64) -> Integration {
                 member("country", code_of_tenant(COUNTRIES)),
             ]),
         ),
-        nullable("failure_code", 0.97, code(&[("card_declined", 80.0), ("expired_card", 20.0)])),
+        nullable("failure_code", 0.4, code(&[("card_declined", 80.0), ("expired_card", 20.0)])),
         nullable("description", 0.4, text(1, 6)),
         member(
             "metadata",
@@ -208,12 +239,21 @@ fn payments(rate: f64) -> Integration {
         ("$.reason", Meaning::Code),
         ("$.created", Meaning::Instant),
     ];
+    // What was captured did not fail.
+    let derive = |body: &mut Json| {
+        if matches!(body.member("captured"), Some(Json::Bool(true))) {
+            clear(body, "failure_code");
+        }
+    };
     Integration {
         name: "payments",
         load: Load { rate, bursts: 0.1, tenants: 60, ..Load::default() },
         kinds: vec![
-            (0.9, Kind { route: "/v1/charges", body: charge, derive: nothing, fields }),
-            (0.1, Kind { route: "/v1/refunds", body: refund, derive: nothing, fields: refunds }),
+            (0.9, Kind { route: "/v1/charges", body: charge, derive, related: &[], fields }),
+            (
+                0.1,
+                Kind { route: "/v1/refunds", body: refund, derive: nothing, related: &[], fields: refunds },
+            ),
         ],
     }
 }
@@ -250,7 +290,10 @@ fn contacts(rate: f64) -> Integration {
     Integration {
         name: "contacts",
         load: Load { rate, run: 40.0, tenants: 12, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/crm/contacts", body: contact, derive: nothing, fields })],
+        kinds: vec![(
+            1.0,
+            Kind { route: "/crm/contacts", body: contact, derive: nothing, related: &[], fields },
+        )],
     }
 }
 
@@ -276,7 +319,10 @@ fn sensors(rate: f64) -> Integration {
     Integration {
         name: "sensors",
         load: Load { rate, daily: 0.0, bursts: 0.0, tenants: 40, instances: 1, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/ingest/readings", body: reading, derive: nothing, fields })],
+        kinds: vec![(
+            1.0,
+            Kind { route: "/ingest/readings", body: reading, derive: nothing, related: &[], fields },
+        )],
     }
 }
 
@@ -288,12 +334,14 @@ fn inventory(rate: f64) -> Integration {
         member("reserved", count(0.7)),
         member("bin", pattern("A-99-9")),
     ]);
+    let (items, next) = pages(25, 6.0, "cur_");
     let feed = object([
         member("batch", sequence(90_000)),
         member("source", constant("wms")),
-        member("items", array(whole(1, 25), level)),
-        nullable("next", 0.2, token("cur_")),
+        member("items", array(items, level)),
+        member("next", next),
         member("as_of", now(Written::Iso, 60.0)),
+        member("counted_local", now(Written::Local, 600.0)),
     ]);
     let fields = vec![
         ("$.items[*].warehouse", Meaning::Code),
@@ -304,7 +352,7 @@ fn inventory(rate: f64) -> Integration {
     Integration {
         name: "inventory",
         load: Load { rate: rate / 4.0, bursts: 0.3, tenants: 4, run: 10.0, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/feed/levels", body: feed, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/feed/levels", body: feed, derive: nothing, related: &[], fields })],
     }
 }
 
@@ -364,9 +412,11 @@ fn events(rate: f64) -> Integration {
     Integration {
         name: "events",
         load: Load { rate, bursts: 0.1, tenants: 1, instances: 8, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/collect", body, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/collect", body, derive: nothing, related: &[], fields })],
     }
 }
+
+const INVOICE_LINES: &[&str] = &["$.total", "$.lines[*].unit_amount", "$.lines[*].quantity"];
 
 fn invoices(rate: f64) -> Integration {
     let line = object([
@@ -402,10 +452,16 @@ fn invoices(rate: f64) -> Integration {
         ("$.paid", Meaning::Flag),
     ];
     let derive = |body: &mut Json| sum(body, "lines", "unit_amount", "total");
+    let (length, next) = pages(20, 8.0, "page_");
+    let listed = object([member("invoice", pattern("RE-2025-999999")), member("due", day_ahead(30))]);
+    let export = object([member("data", array(length, listed)), member("next", next)]);
+    let kind = Kind { route: "/api/invoices", body, derive, related: &[INVOICE_LINES], fields };
+    let exported =
+        Kind { route: "/api/exports", body: export, derive: nothing, related: &[], fields: Vec::new() };
     Integration {
         name: "invoices",
         load: Load { rate, run: 15.0, tenants: 30, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/api/invoices", body, derive, fields })],
+        kinds: vec![(0.9, kind), (0.1, exported)],
     }
 }
 
@@ -425,7 +481,7 @@ fn shipments(rate: f64) -> Integration {
         member("from", address()),
         member("to", address()),
         member("state", code(&[("created", 30.0), ("in_transit", 50.0), ("delivered", 19.0), ("lost", 1.0)])),
-        nullable("delivered_at", 0.8, now(Written::Iso, 3_000.0)),
+        member("delivered_at", now(Written::Iso, 3_000.0)),
         member("parcels", exactly(1)),
         member("distance_km", duration_ms(20.0)),
         member("event_at", now(Written::Seconds, 10.0)),
@@ -439,10 +495,15 @@ fn shipments(rate: f64) -> Integration {
         ("$.distance_km", Meaning::Measure),
         ("$.event_at", Meaning::Instant),
     ];
+    let derive = |body: &mut Json| {
+        if !body.member("state").is_some_and(|state| state.is("delivered")) {
+            clear(body, "delivered_at");
+        }
+    };
     Integration {
         name: "shipments",
-        load: Load { rate, bursts: 0.2, tenants: 25, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/hooks/shipment", body, derive: nothing, fields })],
+        load: Load { rate, bursts: 0.2, tenants: 25, retries: 0.02, ..Load::default() },
+        kinds: vec![(1.0, Kind { route: "/hooks/shipment", body, derive, related: &[], fields })],
     }
 }
 
@@ -451,6 +512,7 @@ fn ledger(rate: f64) -> Integration {
         member("entry", sequence(8_000_000)),
         member("account", pattern("DE99 9999 9999")),
         member("booked", now(Written::Iso, 1.0)),
+        member("booked_local", now(Written::Local, 1.0)),
         member("value_date", day_ahead(3)),
         member("amount", amount(12_000.0, 1.6)),
         member("direction", code(&[("debit", 55.0), ("credit", 45.0)])),
@@ -470,10 +532,14 @@ fn ledger(rate: f64) -> Integration {
         ("$.purpose", Meaning::Text),
         ("$.reversal", Meaning::Flag),
     ];
+    let derive = |body: &mut Json| {
+        let is_yen = is_yen(body);
+        in_yen(body, is_yen, "amount");
+    };
     Integration {
         name: "ledger",
         load: Load { rate, bursts: 0.15, tenants: 50, run: 5.0, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/ledger/entries", body, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/ledger/entries", body, derive, related: &[], fields })],
     }
 }
 
@@ -481,7 +547,7 @@ fn prices(rate: f64) -> Integration {
     let body = object([
         member("symbol", code(&[("AAA", 30.0), ("BBB", 25.0), ("CCC", 20.0), ("DDD", 15.0), ("EEE", 10.0)])),
         member("bid", slow(101.0, 3.0, 0.995, 4)),
-        member("ask", slow(101.2, 3.0, 0.995, 4)),
+        member("ask", normal(0.02, 0.004, 4)),
         member("volume", duration_ms(100.0)),
         member("venue", steady(7_200.0, code(&[("XETR", 50.0), ("XLON", 30.0), ("XPAR", 20.0)]))),
         member("halted", flag(0.0005)),
@@ -494,10 +560,18 @@ fn prices(rate: f64) -> Integration {
         ("$.symbol", Meaning::Code),
         ("$.ts", Meaning::Instant),
     ];
+    // Asked is what is bid and a little more.
+    let derive = |body: &mut Json| {
+        if let Some(Json::Decimal { mantissa: bid, .. }) = body.member("bid").cloned()
+            && let Some(Json::Decimal { mantissa: ask, .. }) = body.member_mut("ask")
+        {
+            *ask = bid + (*ask).max(1);
+        }
+    };
     Integration {
         name: "prices",
         load: Load { rate, daily: 0.9, tenants: 1, instances: 2, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/quotes", body, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/quotes", body, derive, related: &[&["$.bid", "$.ask"]], fields })],
     }
 }
 
@@ -535,7 +609,7 @@ fn bookings(rate: f64) -> Integration {
     Integration {
         name: "bookings",
         load: Load { rate, run: 3.0, tenants: 15, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/v2/bookings", body, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/v2/bookings", body, derive: nothing, related: &[], fields })],
     }
 }
 
@@ -557,6 +631,6 @@ fn metering(rate: f64) -> Integration {
     Integration {
         name: "metering",
         load: Load { rate, daily: 0.2, bursts: 0.0, tenants: 10, instances: 3, ..Load::default() },
-        kinds: vec![(1.0, Kind { route: "/meters/readings", body, derive: nothing, fields })],
+        kinds: vec![(1.0, Kind { route: "/meters/readings", body, derive: nothing, related: &[], fields })],
     }
 }

@@ -51,6 +51,8 @@ pub enum Written {
     Iso,
     /// `2025-11-22`
     Date,
+    /// `2025-11-22T11:11:12`: the clock on a wall in Berlin, without a word about its zone.
+    Local,
     /// Whole seconds since the epoch, a number.
     Seconds,
     /// Milliseconds since the epoch, a number.
@@ -85,6 +87,20 @@ impl Json {
             Self::Object(members) => members.iter().find(|(n, _)| n == name).map(|(_, value)| value),
             _ => None,
         }
+    }
+
+    /// The same, to change.
+    pub fn member_mut(&mut self, name: &str) -> Option<&mut Self> {
+        match self {
+            Self::Object(members) => members.iter_mut().find(|(n, _)| n == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this text.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        matches!(self, Self::Text(own) if own == text)
     }
 
     /// Appends its text.
@@ -123,14 +139,27 @@ impl Json {
 
 impl Time {
     fn write(self, out: &mut String) {
-        let stamp = || Timestamp::from_nanosecond(i128::from(self.ns)).unwrap_or(Timestamp::UNIX_EPOCH);
         match self.written {
-            Written::Iso => drop(write!(out, "\"{:.3}\"", stamp())),
-            Written::Date => drop(write!(out, "\"{}\"", stamp().strftime("%Y-%m-%d"))),
+            Written::Iso => drop(write!(out, "\"{:.3}\"", stamp(self.ns))),
+            Written::Date => drop(write!(out, "\"{}\"", stamp(self.ns).strftime("%Y-%m-%d"))),
+            Written::Local => {
+                let local = stamp(self.ns + berlin_offset(self.ns));
+                let _ = write!(out, "\"{}\"", local.strftime("%Y-%m-%dT%H:%M:%S"));
+            }
             Written::Seconds => drop(write!(out, "{}", self.ns.div_euclid(NS))),
             Written::Milliseconds => drop(write!(out, "{}", self.ns.div_euclid(NS / 1000))),
         }
     }
+}
+
+fn stamp(ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// What a clock in Berlin is ahead of UTC in 2025, in ns: clocks go forward on 30 March and back on 26 October, 01:00 UTC.
+fn berlin_offset(ns: i64) -> i64 {
+    const SUMMER: std::ops::Range<i64> = 1_743_296_400..1_761_440_400;
+    if SUMMER.contains(&ns.div_euclid(NS)) { 7_200 * NS } else { 3_600 * NS }
 }
 
 fn write_decimal(out: &mut String, mantissa: i64, scale: u8) {
@@ -143,18 +172,22 @@ fn write_decimal(out: &mut String, mantissa: i64, scale: u8) {
     }
 }
 
-/// RFC 8259, section 7.
+/// RFC 8259, section 7. What needs no escape goes over in one piece.
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            c if c < ' ' => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let (plain, escaped) = rest.split_at(at);
+        out.push_str(plain);
+        match escaped.as_bytes()[0] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            control => drop(write!(out, "\\u{control:04x}")),
         }
+        rest = &escaped[1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 
@@ -180,6 +213,9 @@ mod tests {
         check(time(Written::Iso), r#""2023-11-14T22:13:20.123Z""#);
         check(time(Written::Date), r#""2023-11-14""#);
         check(time(Written::Seconds), "1700000000");
+        let local = |s: i64| Json::Time(Time { ns: s * NS, written: Written::Local });
+        check(local(1_743_296_399), r#""2025-03-30T01:59:59""#);
+        check(local(1_743_296_400), r#""2025-03-30T03:00:00""#);
         check(time(Written::Milliseconds), "1700000000123");
         let object = Json::Object(vec![("a".into(), Json::Array(vec![Json::Int(1), Json::Bool(true)]))]);
         check(object, r#"{"a":[1,true]}"#);

@@ -23,6 +23,7 @@ pub mod aa;
 pub mod change;
 pub mod draw;
 pub mod integrations;
+pub mod interval;
 pub mod jobs;
 pub mod json;
 pub mod leaf;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use pitot_accuracy::aa;
 use pitot_accuracy::matrix::{self, Case};
 use pitot_accuracy::score::{Class, Outcome};
 use pitot_accuracy::stream::Stream;
+use pitot_accuracy::{aa, interval};
 
 /// How well Pitot tells changes from chance.
 #[derive(Parser)]
@@ -85,15 +85,23 @@ fn main() -> ExitCode {
 
 fn print_aa(claims: &[aa::Claims]) {
     let messages: u64 = claims.iter().map(|c| c.messages).sum();
-    let alarms: usize = claims.iter().map(|c| c.findings.len()).sum();
-    println!("| stream | messages | false alarms |\n|---|---|---|");
-    for claim in claims {
-        println!("| {} | {} | {} |", claim.stream, claim.messages, claim.findings.len());
+    let leaves: u64 = claims.iter().map(|c| c.leaves).sum();
+    let weeks = leaves as f64 / aa::FIELD_WEEK as f64;
+    println!("| stream | messages | days | false alarms |\n|---|---|---|---|");
+    for c in claims {
+        println!("| {}/{} | {} | {:.1} | {} |", c.name, c.seed, c.messages, c.days, c.alarms.len());
     }
-    println!("\n{messages} messages, {alarms} false alarms");
-    for claim in claims {
-        for f in &claim.findings {
-            println!("- {}: {} {} at {}: {}", claim.stream, f.kind, f.path, f.time_ns, f.summary);
+    println!("\n{messages} messages, {leaves} leaves, {weeks:.1} field-weeks");
+    println!("\n| event | false alarms | per field-week, at most (95 %) |\n|---|---|---|");
+    let alarms = || claims.iter().flat_map(|c| &c.alarms);
+    let mut events: BTreeMap<&str, usize> = BTreeMap::new();
+    alarms().for_each(|alarm| *events.entry(&alarm.event).or_default() += 1);
+    for (event, count) in events.into_iter().chain([("all", alarms().count())]) {
+        println!("| {event} | {count} | {:.5} |", interval::poisson_upper(count) / weeks);
+    }
+    for c in claims {
+        for a in &c.alarms {
+            println!("- {}/{}: {} {} at {}: {}", c.name, c.seed, a.kind, a.path, a.time_ns, a.summary);
         }
     }
 }

@@ -94,8 +94,8 @@ impl Case {
             Rollout::Instances | Rollout::Segment => 5,
         };
         let messages = ((clean + hidden + after * part) as f64 / share) as u64;
-        let (findings, affected) = replay::run(&mut stream, messages);
-        judge(&findings, &expected, &affected)
+        let replayed = replay::run(&mut stream, messages);
+        judge(&replayed.findings, &expected, &replayed.affected)
     }
 }
 

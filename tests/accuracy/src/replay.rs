@@ -1,11 +1,12 @@
 //! A stream from bodies to findings, on one thread.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use pitot_drift::{Config, Evidence, Flows};
 use pitot_findings::{Finding, Findings};
-use pitot_observe::{Limits, Namer, Observer};
+use pitot_observe::shape::{Entry, ValueKind};
+use pitot_observe::{Limits, Namer, Observation, Observer};
 use pitot_protocols::message::{Message, Order, Peer, RequestLine, Side};
 
 use crate::stream::{Sent, Stream};
@@ -20,9 +21,23 @@ pub struct Replay {
     evidence: Vec<Evidence>,
     lines: HashMap<&'static str, Arc<RequestLine>>,
     client: Arc<str>,
-    instances: Vec<Arc<str>>,
+    instances: HashMap<(u32, u32), Arc<str>>,
+    /// Distinct leaves of each shape met.
+    leaves_of: HashMap<u64, u64>,
+    leaves: u64,
     second: u64,
     found: Vec<Finding>,
+}
+
+/// What came of a stream.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// Everything found.
+    pub findings: Vec<Finding>,
+    /// When each message was sent that the change touched.
+    pub affected: Vec<u64>,
+    /// Leaves that messages carried, together: 604,800 of them are a field-week.
+    pub leaves: u64,
 }
 
 impl Replay {
@@ -36,7 +51,9 @@ impl Replay {
             evidence: Vec::new(),
             lines: HashMap::new(),
             client: client.into(),
-            instances: (0..16).map(|i| format!("{client}-{i}").into()).collect(),
+            instances: HashMap::new(),
+            leaves_of: HashMap::new(),
+            leaves: 0,
             second: 0,
             found: Vec::new(),
         }
@@ -47,18 +64,30 @@ impl Replay {
         self.tick(sent.moment.t_ns / SECOND_NS);
         let message = self.message(sent);
         if let Ok(observation) = self.observer.observe(&message) {
+            self.leaves += self.leaves_of(&observation);
             self.flows.push(observation, &mut self.evidence);
         }
         self.report();
     }
 
-    /// The stream ends: everything that was found.
+    /// The stream ends.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Finding> {
+    pub fn finish(mut self) -> Replayed {
         self.flows.finish(&mut self.evidence);
         self.report();
         self.findings.finish(&mut self.found);
-        self.found
+        Replayed { findings: self.found, affected: Vec::new(), leaves: self.leaves }
+    }
+
+    /// Paths of a body with a value that is no array and no object.
+    fn leaves_of(&mut self, observation: &Observation) -> u64 {
+        let Some(shape) = &observation.shape else { return 0 };
+        *self.leaves_of.entry(shape.hash).or_insert_with(|| {
+            let is_leaf = |entry: &&Entry| !matches!(entry.kind, ValueKind::Array | ValueKind::Object);
+            let paths: HashSet<&str> =
+                shape.entries.iter().filter(is_leaf).map(|entry| &*entry.path).collect();
+            paths.len() as u64
+        })
     }
 
     fn tick(&mut self, second: u64) {
@@ -78,6 +107,7 @@ impl Replay {
     }
 
     fn message(&mut self, sent: Sent) -> Message {
+        let instance = self.instance(sent.moment.instance, sent.moment.generation);
         let line = self.lines.entry(sent.route).or_insert_with(|| {
             Arc::new(RequestLine { method: "POST".into(), target: sent.route.into(), authority: None })
         });
@@ -96,13 +126,18 @@ impl Replay {
             client: Peer::Named(Arc::clone(&self.client)),
             server: Peer::Named("sink".into()),
             transport: None,
-            instance: self.instances.get(sent.moment.instance as usize).cloned(),
+            instance: Some(instance),
         }
+    }
+
+    fn instance(&mut self, place: u32, generation: u32) -> Arc<str> {
+        let name = || format!("{}-{place}-{generation}", self.client).into();
+        Arc::clone(self.instances.entry((place, generation)).or_insert_with(name))
     }
 }
 
-/// So many messages of a stream: what was found, and when each message that the change touched was sent.
-pub fn run(stream: &mut Stream, messages: u64) -> (Vec<Finding>, Vec<u64>) {
+/// So many messages of a stream, and what came of it.
+pub fn run(stream: &mut Stream, messages: u64) -> Replayed {
     let mut replay = Replay::new(stream.integration().name);
     let mut affected = Vec::new();
     for _ in 0..messages {
@@ -112,5 +147,5 @@ pub fn run(stream: &mut Stream, messages: u64) -> (Vec<Finding>, Vec<u64>) {
         }
         replay.push(sent);
     }
-    (replay.finish(), affected)
+    Replayed { affected, ..replay.finish() }
 }

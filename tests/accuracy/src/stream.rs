@@ -1,5 +1,7 @@
 //! A stream: the messages of one integration, one after the other, with at most one change from a hidden moment on.
 
+use std::collections::VecDeque;
+
 use crate::change::{Injection, Spread};
 use crate::draw::{Moment, Random};
 use crate::integrations::{Integration, integration};
@@ -8,7 +10,7 @@ use crate::load::Clock;
 use crate::path;
 
 /// One message.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sent {
     /// Who and when.
     pub moment: Moment,
@@ -25,6 +27,10 @@ pub struct Stream {
     integration: Integration,
     clock: Clock,
     random: Random,
+    /// How often each kind of message is sent.
+    weights: Vec<f64>,
+    /// Messages to be sent again, with when.
+    again: VecDeque<(u64, Sent)>,
     change: Option<Planned>,
 }
 
@@ -44,8 +50,26 @@ impl Stream {
     #[must_use]
     pub fn new(name: &str, seed: u64) -> Option<Self> {
         let integration = integration(name, seed)?;
-        let clock = Clock::new(integration.load, seed);
-        Some(Self { integration, clock, random: Random::new(seed, 3), change: None })
+        Some(Self::of(integration, seed))
+    }
+
+    /// The same with its rate times `pace`.
+    #[must_use]
+    pub fn at_pace(name: &str, seed: u64, pace: f64) -> Option<Self> {
+        let mut integration = integration(name, seed)?;
+        integration.load.rate *= pace;
+        Some(Self::of(integration, seed))
+    }
+
+    fn of(integration: Integration, seed: u64) -> Self {
+        Self {
+            clock: Clock::new(integration.load, seed),
+            weights: integration.kinds.iter().map(|(weight, _)| *weight).collect(),
+            integration,
+            random: Random::new(seed, 3),
+            again: VecDeque::new(),
+            change: None,
+        }
     }
 
     /// With a change after `clean` messages of its kind.
@@ -62,36 +86,41 @@ impl Stream {
         &self.integration
     }
 
+    /// When the last message was sent, or the stream began.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
     /// When the change began, once it has.
     #[must_use]
     pub fn onset_ns(&self) -> Option<u64> {
         self.change.as_ref().and_then(|change| change.onset_ns)
     }
 
-    /// Draws the next message.
+    /// Draws the next message, or one that is due to be sent again.
     pub fn send(&mut self) -> Sent {
         let moment = self.clock.tick();
-        let (kind, mut json) = self.draw(&moment);
-        let mut is_affected = false;
-        if let Some(planned) = self.change.as_mut().filter(|planned| planned.injection.kind == kind) {
-            planned.seen += 1;
-            if planned.seen > planned.clean {
-                let since = planned.seen - planned.clean - 1;
-                is_affected = planned.injection.apply(&mut json, &moment, since, &mut planned.random);
-                if is_affected && planned.onset_ns.is_none() {
-                    planned.onset_ns = Some(moment.t_ns);
-                }
-            }
+        if self.again.front().is_some_and(|(due_ns, _)| *due_ns <= moment.t_ns)
+            && let Some((_, sent)) = self.again.pop_front()
+        {
+            return Sent { moment, ..sent };
         }
-        let mut body = String::with_capacity(512);
+        let (kind, mut json) = self.draw(&moment);
+        let is_affected = self.change.as_mut().is_some_and(|planned| planned.apply(kind, &mut json, &moment));
+        let mut body = String::with_capacity(1_024);
         json.write(&mut body);
         let route = self.integration.kinds.get(kind).map_or("", |(_, kind)| kind.route);
-        Sent { moment, route, body, is_affected }
+        let sent = Sent { moment, route, body, is_affected };
+        if self.random.chance(self.integration.load.retries) {
+            let due_ns = moment.t_ns + (self.random.exponential() * 5e9) as u64;
+            self.again.push_back((due_ns, sent.clone()));
+        }
+        sent
     }
 
     fn draw(&mut self, moment: &Moment) -> (usize, Json) {
-        let weights: Vec<f64> = self.integration.kinds.iter().map(|(weight, _)| *weight).collect();
-        let chosen = if weights.len() == 1 { 0 } else { self.random.weighted(&weights) };
+        let chosen = if self.weights.len() == 1 { 0 } else { self.random.weighted(&self.weights) };
         let Some((_, kind)) = self.integration.kinds.get_mut(chosen) else { return (chosen, Json::Null) };
         let mut json = kind.body.draw(moment, &mut self.random);
         (kind.derive)(&mut json);
@@ -118,5 +147,35 @@ impl Stream {
         }
         let mean = sum / f64::max(n, 1.0);
         Spread { mean, deviation: (squares / f64::max(n, 1.0) - mean * mean).max(0.0).sqrt() }
+    }
+}
+
+impl Planned {
+    /// Changes a message of its kind, once it is time. Whether it did.
+    fn apply(&mut self, kind: usize, json: &mut Json, moment: &Moment) -> bool {
+        if kind != self.injection.kind {
+            return false;
+        }
+        self.seen += 1;
+        let Some(since) = self.seen.checked_sub(self.clean + 1) else { return false };
+        let is_affected = self.injection.apply(json, moment, since, &mut self.random);
+        if is_affected && self.onset_ns.is_none() {
+            self.onset_ns = Some(moment.t_ns);
+        }
+        is_affected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_is_the_same_body_later() {
+        let mut stream = Stream::new("orders", 1).expect("a known name");
+        let sent: Vec<Sent> = (0..5_000).map(|_| stream.send()).collect();
+        let bodies: std::collections::HashSet<&str> = sent.iter().map(|sent| &*sent.body).collect();
+        let repeated = sent.len() - bodies.len();
+        assert!((5..40).contains(&repeated), "{repeated}");
     }
 }
