@@ -20,31 +20,49 @@ pub fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The hash of a text, taken eight bytes at a time: a folded multiplication each (W. Yi, "wyhash"), the key fixed.
-pub(crate) struct Words(u64);
-
-impl Words {
-    /// 2^64 divided by the golden ratio, and a multiplier of Steele and Vigna ("Computationally easy, spectrally good
-    /// multipliers", 2022).
+/// Hash of `bytes`, faster for texts: sixteen bytes at a time, a folded multiplication each (W. Yi, "wyhash").
+#[must_use]
+pub fn text64(bytes: &[u8]) -> u64 {
+    // 2^64 divided by the golden ratio, and multipliers of Steele and Vigna ("Computationally easy, spectrally good
+    // multipliers", 2022).
     const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;
-    const WORD: u64 = 0xd134_2543_de82_ef95;
-
-    /// Of a text of so many bytes.
-    #[inline]
-    pub(crate) fn new(length: usize) -> Self {
-        Self((length as u64 + 1).wrapping_mul(Self::LENGTH))
+    const FIRST: u64 = 0xd134_2543_de82_ef95;
+    const SECOND: u64 = 0xaf25_1af3_b0f0_25b5;
+    let mut hash = (bytes.len() as u64 + 1).wrapping_mul(LENGTH);
+    let mut add = |a: u64, b: u64| {
+        let product = u128::from(hash ^ a ^ FIRST) * u128::from(b ^ SECOND);
+        hash = (product >> 64) as u64 ^ product as u64 ^ hash.rotate_left(23);
+    };
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    let word = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
+    for pair in pairs {
+        add(word(pair), word(&pair[8..]));
     }
-
-    #[inline]
-    pub(crate) fn add(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * u128::from(Self::WORD);
-        self.0 = (product >> 64) as u64 ^ product as u64;
+    match rest.len() {
+        0 => {}
+        1..8 => add(last_word(bytes), 0),
+        8 => add(word(rest), 0),
+        _ => add(word(rest), last_word(bytes)),
     }
+    mix(hash)
+}
 
-    #[inline]
-    pub(crate) fn finish(self) -> u64 {
-        mix(self.0)
+/// The bytes at the end that are no whole word of eight, as a word with zeros behind them.
+#[inline]
+pub(crate) fn last_word(bytes: &[u8]) -> u64 {
+    let rest = bytes.len() % 8;
+    if rest == 0 {
+        return 0;
     }
+    if let Some(last) = bytes.last_chunk::<8>() {
+        return u64::from_le_bytes(*last) >> (8 * (8 - rest));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first))
+            | u64::from(u32::from_le_bytes(*last)) << (8 * (rest - 4));
+    }
+    let at = |i: usize| u64::from(bytes.get(i).copied().unwrap_or_default()) << (8 * i);
+    at(0) | at(1) | at(2)
 }
 
 #[cfg(test)]
@@ -57,5 +75,17 @@ mod tests {
         assert_eq!(fixed64(b""), mix(FNV_OFFSET));
         assert_eq!(fixed64(b"$.amount"), 0x9b4d_d769_92e5_a013);
         assert_ne!(fixed64(b"ab"), fixed64(b"ba"));
+        assert_eq!(text64(b"cus_0000000000042"), 0x2de4ff9a9015ccda);
+    }
+
+    #[test]
+    fn last_words() {
+        let bytes: Vec<u8> = (1..=40).collect();
+        for length in 0..=bytes.len() {
+            let rest = length % 8;
+            let mut word = [0; 8];
+            word[..rest].copy_from_slice(&bytes[length - rest..length]);
+            assert_eq!(last_word(&bytes[..length]), u64::from_le_bytes(word), "{length}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What is kept of a string, found in one pass, eight bytes at a time.
+//! What is kept of a string, found eight bytes at a time.
 
 use crate::hash;
 use crate::time;
@@ -13,7 +13,7 @@ pub struct Text {
     /// Of those of its first 64 bytes that are ASCII and neither letters nor digits, in order, a run of the same as one:
     /// what dashes, colons and blanks it has.
     pub skeleton: u32,
-    /// Which classes of characters it has.
+    /// Which classes of characters it has: those of ASCII in its first 64 bytes, the others anywhere.
     pub classes: Classes,
     /// The moment it names, in ns since the Unix epoch, where it is a date or a time of RFC 3339 (without a zone: UTC).
     pub time_ns: Option<i64>,
@@ -30,9 +30,9 @@ impl Classes {
     pub const LOWER: Self = Self(2);
     /// ASCII capital letters.
     pub const UPPER: Self = Self(4);
-    /// Blanks and controls.
+    /// Blanks and controls, but not DEL.
     pub const SPACE: Self = Self(8);
-    /// Other characters of ASCII.
+    /// Other characters of ASCII, and DEL.
     pub const PUNCTUATION: Self = Self(16);
     /// Beyond ASCII.
     pub const WIDE: Self = Self(32);
@@ -52,8 +52,8 @@ impl Classes {
     }
 }
 
-/// Bytes of a text whose signs are in its skeleton.
-const SKELETON: usize = 64;
+/// Bytes of a text that are looked at one by one.
+const HEAD: usize = 64;
 /// No sign.
 const NONE: u8 = 0xff;
 /// The lowest and the highest bit of each byte.
@@ -65,144 +65,95 @@ impl Text {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
-        let mut scan = Scan::new(bytes.len());
-        let (words, _) = bytes.as_chunks::<8>();
-        for (i, word) in words.iter().enumerate() {
-            scan.word(u64::from_le_bytes(*word), HIGH, i * 8 < SKELETON);
-        }
-        let rest = bytes.len() % 8;
-        if rest > 0 {
-            let valid = HIGH >> (8 * (8 - rest));
-            scan.word(last_word(bytes, rest), valid, bytes.len() <= SKELETON);
-        }
-        let mut classes = scan.classes();
-        if scan.may_be_damaged && is_damaged(text) {
-            classes |= Classes::DAMAGED.0;
+        let (head, tail) = bytes.split_at_checked(HEAD).unwrap_or((bytes, &[]));
+        let (mut classes, skeleton) = looks(head);
+        let mut length = bytes.len();
+        if classes & Classes::WIDE.0 != 0 || !tail.is_ascii() {
+            classes |= Classes::WIDE.0;
+            length = text.chars().count();
+            if may_be_damaged(bytes) && is_damaged(text) {
+                classes |= Classes::DAMAGED.0;
+            }
         }
         Self {
-            hash: scan.hash.finish(),
-            length: u32::try_from(bytes.len() - scan.continuations).unwrap_or(u32::MAX),
-            skeleton: scan.skeleton,
+            hash: hash::text64(bytes),
+            length: u32::try_from(length).unwrap_or(u32::MAX),
+            skeleton,
             classes: Classes(classes),
             time_ns: time::rfc3339(bytes),
         }
     }
 }
 
-/// The last `rest` bytes, 1 to 7, as a word with zeros behind them.
+/// Classes and skeleton of a text. Masks have the highest bit of each byte that is meant (H. Warren, "Hacker's Delight",
+/// section 6-1).
 #[inline]
-fn last_word(bytes: &[u8], rest: usize) -> u64 {
-    if let Some(last) = bytes.last_chunk::<8>() {
-        return u64::from_le_bytes(*last) >> (8 * (8 - rest));
-    }
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*first))
-            | u64::from(u32::from_le_bytes(*last)) << (8 * (rest - 4));
-    }
-    let at = |i: usize| u64::from(bytes.get(i).copied().unwrap_or_default()) << (8 * i);
-    at(0) | at(1) | at(2)
-}
-
-/// A pass over a text. Masks have the highest bit of each byte that is meant (H. Warren, "Hacker's Delight", section 6-1).
-struct Scan {
-    hash: hash::Words,
-    digit: u64,
-    lower: u64,
-    upper: u64,
-    space: u64,
-    punctuation: u64,
-    wide: u64,
-    skeleton: u32,
-    /// The sign just before, or [`NONE`].
-    last: u8,
-    /// Bytes of characters beyond ASCII that are not their first.
-    continuations: usize,
-    may_be_damaged: bool,
-}
-
-impl Scan {
-    fn new(length: usize) -> Self {
-        Self {
-            hash: hash::Words::new(length),
-            digit: 0,
-            lower: 0,
-            upper: 0,
-            space: 0,
-            punctuation: 0,
-            wide: 0,
-            skeleton: 0,
-            last: NONE,
-            continuations: 0,
-            may_be_damaged: false,
-        }
-    }
-
-    /// Takes eight bytes, of which those in `valid` are of the text and the others zero.
-    #[inline(always)]
-    fn word(&mut self, word: u64, valid: u64, in_skeleton: bool) {
-        self.hash.add(word);
+fn looks(bytes: &[u8]) -> (u8, u32) {
+    let mut classes = 0;
+    let mut skeleton = Skeleton { hash: 0, last: NONE };
+    let mut take = |word: u64, valid: u64| {
         let seven = word & !HIGH;
         // Whether each byte, without its highest bit, is at least `c`: no sum is over 0xff.
-        let from = |c: u8| seven + LOW * u64::from(0x80 - c);
-        let wide = word & valid;
+        let from = |bytes: u64, c: u8| bytes + LOW * u64::from(0x80 - c);
         let ascii = !word & valid;
-        let digit = from(b'0') & !from(b'9' + 1) & ascii;
-        let upper = from(b'A') & !from(b'Z' + 1) & ascii;
-        let lower = from(b'a') & !from(b'z' + 1) & ascii;
-        let space = (!from(b' ' + 1) | from(0x7f)) & ascii;
-        let signs = ascii & !(digit | upper | lower);
-        self.digit |= digit;
-        self.upper |= upper;
-        self.lower |= lower;
-        self.space |= space;
-        self.punctuation |= signs & !space;
-        self.wide |= wide;
-        if wide != 0 {
-            self.beyond_ascii(word, wide);
-        }
-        if in_skeleton {
-            self.signs(word, signs);
-        }
+        let digit = from(seven, b'0') & !from(seven, b'9' + 1) & ascii;
+        let small = seven | LOW << 5;
+        let letter = from(small, b'a') & !from(small, b'z' + 1) & from(seven, b'A') & ascii;
+        let is_lower = word << 2; // the bit by which small letters differ
+        let signs = ascii & !(digit | letter);
+        let visible = from(seven, b' ' + 1);
+        // Each class at its bit of the bytes.
+        classes |= digit >> 7
+            | (letter & is_lower) >> 6
+            | (letter & !is_lower) >> 5
+            | (signs & !visible) >> 4
+            | (signs & visible) >> 3
+            | (word & valid) >> 2;
+        skeleton.add(word, signs);
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        take(u64::from_le_bytes(*word), HIGH);
     }
+    if !rest.is_empty() {
+        take(hash::last_word(bytes), HIGH >> (8 * (8 - rest.len())));
+    }
+    classes |= classes >> 32;
+    classes |= classes >> 16;
+    classes |= classes >> 8;
+    (classes as u8, skeleton.hash)
+}
 
+/// See [`Text::skeleton`].
+struct Skeleton {
+    hash: u32,
+    /// The sign just before, or [`NONE`].
+    last: u8,
+}
+
+impl Skeleton {
     #[inline(always)]
-    fn signs(&mut self, word: u64, mut signs: u64) {
+    fn add(&mut self, word: u64, mut signs: u64) {
         let mut after = 0; // the bit behind the sign before
         while signs != 0 {
             let bit = signs.trailing_zeros();
             let sign = (word >> (bit - 7)) as u8;
             if bit - 7 != after || sign != self.last {
-                self.skeleton = (self.skeleton ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
+                self.hash = (self.hash ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
             }
             self.last = sign;
             after = bit + 1;
             signs &= signs - 1;
         }
-        if after != 64 {
+        if after != u64::BITS {
             self.last = NONE;
         }
     }
+}
 
-    #[inline(never)]
-    fn beyond_ascii(&mut self, word: u64, wide: u64) {
-        self.continuations += (wide & !(word << 1)).count_ones() as usize;
-        // 0xc3 begins the characters from U+00C0 to U+00FF, 0xef those around U+FFFD.
-        let has = |byte: u8| {
-            let zero = word ^ (LOW * u64::from(byte));
-            zero.wrapping_sub(LOW) & !zero & HIGH != 0
-        };
-        self.may_be_damaged |= has(0xc3) || has(0xef);
-    }
-
-    fn classes(&self) -> u8 {
-        let bit = |mask: u64, class: Classes| if mask == 0 { 0 } else { class.0 };
-        bit(self.digit, Classes::DIGIT)
-            | bit(self.lower, Classes::LOWER)
-            | bit(self.upper, Classes::UPPER)
-            | bit(self.space, Classes::SPACE)
-            | bit(self.punctuation, Classes::PUNCTUATION)
-            | bit(self.wide, Classes::WIDE)
-    }
+/// Whether a text has a byte that begins the characters from U+00C0 to U+00FF, or those around U+FFFD.
+fn may_be_damaged(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | (*byte == 0xc3) | (*byte == 0xef))
 }
 
 /// Whether a text holds what two-byte UTF-8 becomes when its bytes are read as Latin-1 or Windows-1252, or U+FFFD.
@@ -247,13 +198,15 @@ mod tests {
                 b'0'..=b'9' => Classes::DIGIT,
                 b'a'..=b'z' => Classes::LOWER,
                 b'A'..=b'Z' => Classes::UPPER,
-                0..=b' ' | 0x7f => Classes::SPACE,
+                0..=b' ' => Classes::SPACE,
                 0x80.. => Classes::WIDE,
                 _ => Classes::PUNCTUATION,
             };
-            classes |= class.0;
+            if at < HEAD || class == Classes::WIDE {
+                classes |= class.0;
+            }
             let sign = (class.0 & (Classes::SPACE.0 | Classes::PUNCTUATION.0) != 0).then_some(byte);
-            if let Some(sign) = sign.filter(|_| at < SKELETON && sign != last) {
+            if let Some(sign) = sign.filter(|_| at < HEAD && sign != last) {
                 skeleton = (skeleton ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
             }
             last = sign;
