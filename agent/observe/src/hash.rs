@@ -34,32 +34,37 @@ pub fn text64(bytes: &[u8]) -> u64 {
         hash = (product >> 64) as u64 ^ product as u64 ^ hash.rotate_left(23);
     };
     let (pairs, rest) = bytes.as_chunks::<16>();
-    let word = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |word| u64::from_le_bytes(*word));
     for pair in pairs {
-        add(word(pair), word(&pair[8..]));
+        let pair = u128::from_le_bytes(*pair);
+        add(pair as u64, (pair >> 64) as u64);
     }
-    match rest.len() {
-        0 => {}
-        1..8 => add(last_word(bytes), 0),
-        8 => add(word(rest), 0),
-        _ => add(word(rest), last_word(bytes)),
+    if !rest.is_empty() {
+        let [first, last] = last_words(bytes);
+        add(first, last);
     }
     mix(hash)
 }
 
-/// The bytes at the end that are no whole word of eight, as a word with zeros behind them.
+/// The 0 to 15 bytes at the end that are not a multiple of sixteen, as two words with zeros behind them.
 #[inline]
-pub(crate) fn last_word(bytes: &[u8]) -> u64 {
-    let rest = bytes.len() % 8;
-    if rest == 0 {
-        return 0;
+pub(crate) fn last_words(bytes: &[u8]) -> [u64; 2] {
+    let rest = bytes.len() % 16;
+    let (_, tail) = bytes.split_at_checked(bytes.len() - rest).unwrap_or((bytes, &[]));
+    match (tail.first_chunk::<8>(), tail.last_chunk::<8>()) {
+        (Some(first), Some(last)) if rest > 8 => {
+            [u64::from_le_bytes(*first), u64::from_le_bytes(*last) >> (8 * (16 - rest))]
+        }
+        (Some(first), _) => [u64::from_le_bytes(*first), 0],
+        _ => [short_word(tail), 0],
     }
-    if let Some(last) = bytes.last_chunk::<8>() {
-        return u64::from_le_bytes(*last) >> (8 * (8 - rest));
-    }
+}
+
+/// Up to seven bytes as a word.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*first))
-            | u64::from(u32::from_le_bytes(*last)) << (8 * (rest - 4));
+        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4));
+        return u64::from(u32::from_le_bytes(*first)) | last;
     }
     let at = |i: usize| u64::from(bytes.get(i).copied().unwrap_or_default()) << (8 * i);
     at(0) | at(1) | at(2)
@@ -79,13 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn last_words() {
+    fn words_at_the_end() {
         let bytes: Vec<u8> = (1..=40).collect();
         for length in 0..=bytes.len() {
-            let rest = length % 8;
-            let mut word = [0; 8];
-            word[..rest].copy_from_slice(&bytes[length - rest..length]);
-            assert_eq!(last_word(&bytes[..length]), u64::from_le_bytes(word), "{length}");
+            let rest = length % 16;
+            let mut words = [0; 16];
+            words[..rest].copy_from_slice(&bytes[length - rest..length]);
+            let [first, last] = last_words(&bytes[..length]);
+            assert_eq!([first.to_le_bytes(), last.to_le_bytes()].concat(), words, "{length}");
         }
     }
 }

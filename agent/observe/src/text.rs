@@ -1,4 +1,4 @@
-//! What is kept of a string, found eight bytes at a time.
+//! What is kept of a string, found sixteen bytes at a time.
 
 use crate::hash;
 use crate::time;
@@ -10,8 +10,8 @@ pub struct Text {
     pub hash: u64,
     /// Characters.
     pub length: u32,
-    /// Of those of its first 64 bytes that are ASCII and neither letters nor digits, in order, a run of the same as one:
-    /// what dashes, colons and blanks it has.
+    /// Of the first eight of its characters that are ASCII and neither letters nor digits, in order, a run of the same as
+    /// one: what dashes, colons and blanks it has. Those behind its 64th byte do not count.
     pub skeleton: u32,
     /// Which classes of characters it has: those of ASCII in its first 64 bytes, the others anywhere.
     pub classes: Classes,
@@ -52,17 +52,17 @@ impl Classes {
     }
 }
 
-/// Bytes of a text that are looked at one by one.
+/// Bytes of a text whose classes are looked at.
 const HEAD: usize = 64;
+/// Signs of a skeleton.
+const SIGNS: u32 = 8;
 /// No sign.
 const NONE: u8 = 0xff;
-/// The lowest and the highest bit of each byte.
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = LOW << 7;
 
 impl Text {
     /// Of a string.
     #[must_use]
+    #[inline(always)]
     pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let (head, tail) = bytes.split_at_checked(HEAD).unwrap_or((bytes, &[]));
@@ -85,68 +85,79 @@ impl Text {
     }
 }
 
-/// Classes and skeleton of a text. Masks have the highest bit of each byte that is meant (H. Warren, "Hacker's Delight",
-/// section 6-1).
-#[inline]
+/// Classes and skeleton of a text.
+#[inline(always)]
 fn looks(bytes: &[u8]) -> (u8, u32) {
     let mut classes = 0;
-    let mut skeleton = Skeleton { hash: 0, last: NONE };
-    let mut take = |word: u64, valid: u64| {
-        let seven = word & !HIGH;
-        // Whether each byte, without its highest bit, is at least `c`: no sum is over 0xff.
-        let from = |bytes: u64, c: u8| bytes + LOW * u64::from(0x80 - c);
-        let ascii = !word & valid;
-        let digit = from(seven, b'0') & !from(seven, b'9' + 1) & ascii;
-        let small = seven | LOW << 5;
-        let letter = from(small, b'a') & !from(small, b'z' + 1) & from(seven, b'A') & ascii;
-        let is_lower = word << 2; // the bit by which small letters differ
-        let signs = ascii & !(digit | letter);
-        let visible = from(seven, b' ' + 1);
-        // Each class at its bit of the bytes.
-        classes |= digit >> 7
-            | (letter & is_lower) >> 6
-            | (letter & !is_lower) >> 5
-            | (signs & !visible) >> 4
-            | (signs & visible) >> 3
-            | (word & valid) >> 2;
-        skeleton.add(word, signs);
+    let mut skeleton = Skeleton { hash: 0, signs: 0, last: NONE };
+    let mut take = |chunk: &[u8; 16], valid: u128| {
+        let of_chunk = u128::from_le_bytes(classify(chunk)) & valid;
+        classes |= of_chunk;
+        skeleton.add(u128::from_le_bytes(*chunk), of_chunk);
     };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        take(u64::from_le_bytes(*word), HIGH);
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    for chunk in chunks {
+        take(chunk, u128::MAX);
     }
     if !rest.is_empty() {
-        take(hash::last_word(bytes), HIGH >> (8 * (8 - rest.len())));
+        let missing = 8 * (16 - rest.len());
+        let [first, last] = hash::last_words(bytes);
+        take(&(u128::from(first) | u128::from(last) << 64).to_le_bytes(), u128::MAX >> missing);
     }
-    classes |= classes >> 32;
-    classes |= classes >> 16;
-    classes |= classes >> 8;
+    let mut classes = (classes >> 64) as u64 | classes as u64;
+    for shift in [32, 16, 8] {
+        classes |= classes >> shift;
+    }
     (classes as u8, skeleton.hash)
+}
+
+/// The class of each byte, written so that a compiler takes all of them at once.
+#[inline(always)]
+fn classify(bytes: &[u8; 16]) -> [u8; 16] {
+    let mut classes = [0; 16];
+    for (class, byte) in classes.iter_mut().zip(*bytes) {
+        let digit = if byte.wrapping_sub(b'0') < 10 { Classes::DIGIT.0 } else { 0 };
+        // Small letters differ from capital ones by the bit 32.
+        let case = Classes::UPPER.0 - ((byte & 32) >> 4);
+        let letter = if (byte | 32).wrapping_sub(b'a') < 26 { case } else { 0 };
+        let sign = if byte > b' ' { Classes::PUNCTUATION.0 } else { Classes::SPACE.0 };
+        let other = if byte >= 0x80 { Classes::WIDE.0 } else { sign };
+        *class = if digit | letter == 0 { other } else { digit | letter };
+    }
+    classes
 }
 
 /// See [`Text::skeleton`].
 struct Skeleton {
     hash: u32,
+    /// How many it is of.
+    signs: u32,
     /// The sign just before, or [`NONE`].
     last: u8,
 }
 
 impl Skeleton {
+    /// Takes the next bytes, of these classes.
     #[inline(always)]
-    fn add(&mut self, word: u64, mut signs: u64) {
-        let mut after = 0; // the bit behind the sign before
-        while signs != 0 {
-            let bit = signs.trailing_zeros();
-            let sign = (word >> (bit - 7)) as u8;
-            if bit - 7 != after || sign != self.last {
-                self.hash = (self.hash ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
+    fn add(&mut self, bytes: u128, classes: u128) {
+        const IS_SIGN: u64 = (Classes::SPACE.0 | Classes::PUNCTUATION.0) as u64 * 0x0101_0101_0101_0101;
+        for half in [0, 64] {
+            let (bytes, mut signs) = ((bytes >> half) as u64, (classes >> half) as u64 & IS_SIGN);
+            let mut after = 0; // the byte behind the sign before
+            while signs != 0 && self.signs < SIGNS {
+                let at = signs.trailing_zeros() / 8;
+                let sign = (bytes >> (8 * at)) as u8;
+                if at != after || sign != self.last {
+                    self.hash = (self.hash ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
+                    self.signs += 1;
+                }
+                self.last = sign;
+                after = at + 1;
+                signs &= signs - 1;
             }
-            self.last = sign;
-            after = bit + 1;
-            signs &= signs - 1;
-        }
-        if after != u64::BITS {
-            self.last = NONE;
+            if after != 8 {
+                self.last = NONE;
+            }
         }
     }
 }
@@ -192,7 +203,7 @@ mod tests {
 
     /// The same, a character at a time.
     fn plain(text: &str) -> (u32, u32, u8) {
-        let (mut classes, mut skeleton, mut last) = (0, 0_u32, None);
+        let (mut classes, mut skeleton, mut signs, mut last) = (0, 0_u32, 0, None);
         for (at, byte) in text.bytes().enumerate() {
             let class = match byte {
                 b'0'..=b'9' => Classes::DIGIT,
@@ -206,7 +217,8 @@ mod tests {
                 classes |= class.0;
             }
             let sign = (class.0 & (Classes::SPACE.0 | Classes::PUNCTUATION.0) != 0).then_some(byte);
-            if let Some(sign) = sign.filter(|_| at < HEAD && sign != last) {
+            if let Some(sign) = sign.filter(|_| at < HEAD && sign != last && signs < SIGNS) {
+                signs += 1;
                 skeleton = (skeleton ^ u32::from(sign)).wrapping_mul(0x0100_0193).rotate_left(5);
             }
             last = sign;
