@@ -25,7 +25,7 @@ pub(crate) struct Step {
     pub(crate) is_object: bool,
 }
 
-/// A member that was always there and is not in this shape.
+/// A member of one of the shape's objects that is not in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Missing {
     pub(crate) slot: u32,
@@ -38,13 +38,12 @@ pub(crate) struct Missing {
 pub(crate) struct Plan {
     hash: u64,
     entries: usize,
-    /// The flow's version for which `missing` holds.
+    /// The flow's version for which `missing` holds. That a member was always there until now, or never, is not asked here but
+    /// when a message comes: a plan made anew is the same plan.
     version: u64,
     /// Parents first.
     pub(crate) steps: Vec<Step>,
     pub(crate) missing: Vec<Missing>,
-    /// Members of the shape's objects that are not in it, `missing` or not.
-    lacking: Vec<u32>,
     /// Slot of each entry; u32::MAX where its path is not learned.
     slots: Vec<u32>,
 }
@@ -106,17 +105,13 @@ impl Fields {
                 *present = true;
             }
         }
-        let (mut missing, mut lacking) = (Vec::new(), Vec::new());
+        let mut missing = Vec::new();
         for step in &steps {
             let object = (step.first..step.end).find(|i| is_object(shape, *i));
             let (Some(entry), Some(field)) = (object, self.get(step.slot)) else { continue };
             for child in field.children.iter().copied() {
                 let is_absent = !present.get(child as usize).copied().unwrap_or(true);
-                let Some(field) = self.get(child).filter(|child| child.is_member && is_absent) else {
-                    continue;
-                };
-                lacking.push(child);
-                if field.presence.is_always() {
+                if is_absent && self.get(child).is_some_and(|child| child.is_member) {
                     missing.push(Missing { slot: child, parent: (entry, step.slot) });
                 }
             }
@@ -128,7 +123,7 @@ impl Fields {
                 slots.fill(step.slot);
             }
         }
-        Plan { hash, entries, version: self.version, steps, missing, lacking, slots }
+        Plan { hash, entries, version: self.version, steps, missing, slots }
     }
 
     /// Whether any number of full messages of this plan, after one of them, only make every count greater: each path
@@ -147,7 +142,8 @@ impl Fields {
             })
         };
         plan.steps.iter().all(is_still)
-            && plan.lacking.iter().all(|slot| self.get(*slot).is_some_and(|field| field.presence.is_never()))
+            && (plan.missing.iter())
+                .all(|missing| self.get(missing.slot).is_some_and(|field| field.presence.is_never()))
     }
 
     /// Counts `messages` full messages of a plan that is still ([`Fields::is_still`]), the last of them at `t_ns`.
