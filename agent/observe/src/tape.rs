@@ -2,7 +2,7 @@
 //!
 //! simd-json refuses texts that are JSON (RFC 8259): numbers beyond 64 bits, `1e999`, escapes of lone surrogates.
 //! Whatever it refuses is decided by serde_json, which checks the grammar alone; what turns out to be JSON is parsed
-//! again with the offending tokens replaced by harmless ones of the same kind.
+//! again with the offending tokens replaced by harmless ones of the same kind; of a number, by its double.
 
 use serde::de::IgnoredAny;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
@@ -76,19 +76,15 @@ fn is_json(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// Copies `json`, every number as `0` and every escape of a lone surrogate as U+FFFD. `json` must be JSON.
+/// Copies `json`, numbers that are no integers of 64 bits as doubles, and escapes of a lone surrogate as U+FFFD. `json`
+/// must be JSON.
 fn replace_unsupported(json: &[u8], out: &mut Vec<u8>) {
     let mut rest = json;
     let mut in_string = false;
     while let Some((&byte, tail)) = rest.split_first() {
         let taken = match byte {
             b'\\' => copy_escape(rest, out),
-            b'-' | b'0'..=b'9' if !in_string => {
-                out.push(b'0');
-                rest.iter()
-                    .take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
-                    .count()
-            }
+            b'-' | b'0'..=b'9' if !in_string => copy_number(rest, out),
             _ => {
                 in_string ^= byte == b'"';
                 out.push(byte);
@@ -97,6 +93,20 @@ fn replace_unsupported(json: &[u8], out: &mut Vec<u8>) {
         };
         rest = rest.get(taken..).unwrap_or_default();
     }
+}
+
+/// Copies the number `rest` begins with, and returns its length. One that is too large for a double is the largest.
+fn copy_number(rest: &[u8], out: &mut Vec<u8>) -> usize {
+    let length =
+        rest.iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+    let number = rest.get(..length).and_then(|number| std::str::from_utf8(number).ok()).unwrap_or("0");
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        out.extend_from_slice(number.as_bytes());
+    } else {
+        let double = number.parse::<f64>().unwrap_or_default().clamp(f64::MIN, f64::MAX);
+        out.extend_from_slice(format!("{double:e}").as_bytes());
+    }
+    length
 }
 
 /// Copies the escape `rest` begins with, and returns its length.
@@ -154,6 +164,26 @@ mod tests {
         check(&nested(129), Err(Refusal::TooDeep));
         check(&nested(100_000), Err(Refusal::TooDeep));
         check("[".repeat(100_000).as_bytes(), Err(Refusal::Invalid));
+    }
+
+    #[test]
+    fn numbers_beyond_64_bits_are_doubles() {
+        let check = |text: &str, expected: f64| {
+            let number = |tape: &[simd_json::Node<'_>]| match tape {
+                [_, simd_json::Node::Static(simd_json::StaticNode::F64(x)), _] => Some(*x),
+                _ => None,
+            };
+            // The last element makes the whole text one that simd-json refuses.
+            let text = format!("[{text},1e999]");
+            assert_eq!(Parser::new(128).parse(text.as_bytes(), number), Ok(Some(expected)), "{text}");
+        };
+        check("123456789012345678901234567890", 123_456_789_012_345_678_901_234_567_890.0);
+        check("-18446744073709551617", -18_446_744_073_709_551_617.0);
+        check("1e999", f64::MAX);
+        check("-1E+400", f64::MIN);
+        check("1e-999", 0.0);
+        check("12.50", 12.5);
+        check("5e-324", 5e-324);
     }
 
     proptest! {
