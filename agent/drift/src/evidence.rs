@@ -1,5 +1,6 @@
 //! [`Kind`] (the contract's closed list) and [`Evidence`]: what a detector hands on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pitot_observe::shape::ValueKind;
@@ -73,6 +74,19 @@ pub struct Example {
     pub t_ns: u64,
 }
 
+/// A relation between fields: `$.total = sum($.lines[*].price)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expression(pub Vec<Part>);
+
+/// A part of an [`Expression`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// A field, by its path.
+    Path(Arc<str>),
+    /// What stands between.
+    Text(Cow<'static, str>),
+}
+
 /// What a detector claims of one flow. Holds no payload value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -100,8 +114,8 @@ pub struct Evidence {
     pub factor: Option<f64>,
     /// New less old in seconds, where that is the change.
     pub offset_s: Option<f64>,
-    /// What no longer holds, where that is the change: paths and operators, no values.
-    pub relation: Option<String>,
+    /// What no longer holds, where that is the change.
+    pub relation: Option<Expression>,
     /// Types before and after, where that is the change.
     pub types: Option<(Vec<ValueKind>, Vec<ValueKind>)>,
     /// Messages (distinct) since the onset that show the change, and messages since the onset that could have shown it.

@@ -9,7 +9,7 @@ use crate::evidence::Kind;
 use crate::types::Types;
 
 /// How long the state before a change is kept (contract, section 2: 7 days), ns.
-const KEPT_NS: u64 = 7 * 24 * 3600 * 1_000_000_000;
+pub(crate) const KEPT_NS: u64 = 7 * 24 * 3600 * 1_000_000_000;
 
 /// A change that was reported and not undone.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use crate::evidence::Evidence;
 use crate::field::Reported;
 use crate::novelty::{Event, Novelty, Occurrence, Verdict};
 use crate::plan::{Fields, Missing, Plan, Step};
+use crate::relations::{self, Relations};
 use crate::rename;
 use crate::report::{Moment, Reporter};
 use crate::values::{self, Came};
@@ -49,6 +50,7 @@ pub(crate) struct Flow {
     #[serde(skip)]
     repeats: Repeats,
     novelties: Vec<Novelty>,
+    relations: Relations,
     /// Questions raised so far, by event.
     raised: [u64; Event::COUNT],
     messages: u64,
@@ -100,6 +102,7 @@ impl Flow {
             plans: HashMap::new(),
             repeats: Repeats::default(),
             novelties: Vec::new(),
+            relations: Relations::default(),
             raised: [0; Event::COUNT],
             messages: 0,
             last: Moment { order: Order::default(), t_ns: 0, exchange: "".into() },
@@ -119,8 +122,37 @@ impl Flow {
     }
 
     pub(crate) fn push(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
+        let before = out.len();
         self.structure(message, config, out);
         self.values(message, config, out);
+        for evidence in out.get(before..).unwrap_or_default() {
+            for path in std::iter::once(&evidence.path).chain(&evidence.old_path) {
+                self.relations.reported(path, self.messages);
+            }
+        }
+        if self.relations.is_active(self.messages) {
+            self.relate(message, config, out);
+        }
+    }
+
+    /// Looks at what follows from what in a message.
+    fn relate(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
+        let Some(shape) = message.shape.as_ref().filter(|_| !message.values.is_empty()) else { return };
+        let plan = self.plan(shape, config);
+        let (number, switches, budget) = (self.messages, self.switches, config.error_budget);
+        let came = relations::Came { message, plan: &plan, fields: &self.fields, number, switches, budget };
+        let novelties = &self.novelties;
+        let broken = self.relations.see(&came, |slot| novelties.iter().any(|n| n.slot == slot));
+        if broken.is_empty() {
+            return;
+        }
+        let before = out.len();
+        self.last =
+            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        let Self { key, fields, last, .. } = self;
+        let mut reporter = Reporter { key, fields, moment: last, out };
+        broken.into_iter().for_each(|broken| reporter.relation(broken));
+        sort(out, before);
     }
 
     /// Looks at the values of a message.

@@ -28,6 +28,7 @@ mod flows;
 mod gamma;
 mod novelty;
 mod plan;
+mod relations;
 mod rename;
 mod report;
 mod runs;

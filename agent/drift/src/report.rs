@@ -11,6 +11,7 @@ use crate::evidence::{Evidence, Example, Kind};
 use crate::field::{Field, Reported};
 use crate::novelty::{Event, Novelty};
 use crate::plan::Fields;
+use crate::relations::Broken;
 use crate::types::Types;
 use crate::values::Named;
 
@@ -235,6 +236,22 @@ impl Reporter<'_> {
             affected: named.affected,
             examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
             ..self.evidence(named.kind, &field.path, named.error)
+        };
+        self.out.push(evidence);
+    }
+
+    /// Reports a relation that no longer holds, or does again.
+    pub(crate) fn relation(&mut self, broken: Broken) {
+        let Some(field) = self.fields.get(broken.slot) else { return };
+        let evidence = Evidence {
+            onset_ns: broken.onset_ns,
+            rate: Some(broken.rate),
+            factor: broken.factor,
+            relation: Some(broken.relation),
+            affected: broken.affected,
+            examples: broken.examples,
+            reverted: broken.reverted,
+            ..self.evidence(Kind::RelationBroken, &field.path, broken.error)
         };
         self.out.push(evidence);
     }

@@ -88,7 +88,7 @@ fn figures(evidence: &Evidence) -> Map<String, Value> {
 fn expression(Expression(parts): &Expression) -> String {
     let part = |part: &Part| match part {
         Part::Path(path) => text::path(path),
-        Part::Text(between) => (*between).to_owned(),
+        Part::Text(between) => between.to_string(),
     };
     parts.iter().map(part).collect()
 }
@@ -150,6 +150,10 @@ fn summary(evidence: &Evidence, flow: &Flow, path: &str, old_path: Option<&str>)
                 )
             }
             None => format!("`{path}` is present or null at another rate in {place}"),
+        },
+        Kind::RelationBroken => match &evidence.relation {
+            Some(relation) => format!("`{}` no longer holds in {place}", expression(relation)),
+            None => format!("what `{path}` follows from no longer holds in {place}"),
         },
         _ => format!("`{path}` changed in {place}"),
     };
