@@ -6,6 +6,7 @@ use foldhash::HashMap;
 use pitot_protocols::message::{Message, RequestLine, Side};
 
 use crate::expected::Expected;
+use crate::fields::Whole;
 use crate::flow::FlowKey;
 use crate::names::Names;
 use crate::observer::{Counters, Limits, Unobserved};
@@ -33,6 +34,7 @@ pub(crate) struct Flow {
     trie: Trie,
     shapes: Shapes,
     expected: Expected,
+    pub(crate) whole: Whole,
     /// Number of the last message.
     last: u64,
 }
@@ -46,6 +48,7 @@ impl Flow {
             trie: Trie::new(),
             shapes: Shapes::new(limits.flow_shapes),
             expected: Expected::default(),
+            whole: Whole::new(limits.flow_shapes),
             last: 0,
         }
     }

@@ -1,6 +1,8 @@
-//! From a message to an [`Observation`]: which paths its JSON body holds, of which kinds, how often, in which flow.
+//! From a message to an [`Observation`]: which paths its JSON body holds, of which kinds, how often, with which
+//! values, which parameters and headers come with it, in which flow.
 //!
-//! **In:** [`pitot_protocols::Message`]. **Out:** [`Observation`], without any payload value; or the reason, counted, why
+//! **In:** [`pitot_protocols::Message`]. **Out:** [`Observation`], with numbers, hashes and the looks of texts, never a
+//! text; or the reason, counted, why
 //! a message cannot be observed ([`Unobserved`]).
 //!
 //! An observation depends on its message and the configuration only, never on what came before: everything an
@@ -19,7 +21,7 @@
 //!     server: Peer::Named("billing".into()),
 //!     request: Some(Arc::new(RequestLine {
 //!         method: "POST".into(),
-//!         target: "/v1/orders/4711".into(),
+//!         target: "/v1/orders/4711?dry=1".into(),
 //!         authority: None,
 //!     })),
 //! #   order: Order::default(),
@@ -36,13 +38,14 @@
 //! assert_eq!(&*observation.flow.route, "/v1/orders/{id}");
 //! let shape = observation.shape.unwrap();
 //! let paths: Vec<&str> = shape.entries.iter().map(|entry| &*entry.path).collect();
-//! assert_eq!(paths, ["$", "$.lines", "$.lines[*]", "$.lines[*].price"]);
+//! assert_eq!(paths, ["$", "$.lines", "$.lines[*]", "$.lines[*].price", "header", "query", "query.dry"]);
 //! let counts: Vec<u32> = (0..4).map(|entry| observation.counts.get(entry)).collect();
 //! assert_eq!(counts, [1, 1, 2, 2]);
 //! ```
 #![forbid(unsafe_code)]
 
 mod expected;
+pub mod fields;
 pub mod flow;
 mod flows;
 pub mod hash;
@@ -61,6 +64,7 @@ mod trie;
 pub mod value;
 mod walk;
 
+pub use fields::HeaderNames;
 pub use flow::FlowKey;
 pub use naming::Namer;
 pub use observer::{Counters, Limits, Observer, Unobserved};

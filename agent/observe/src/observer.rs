@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pitot_protocols::message::Message;
 
+use crate::fields::{Fields, HeaderNames};
 use crate::flows::Flows;
 use crate::hash;
 use crate::names::Names;
@@ -119,7 +120,7 @@ impl From<Overflow> for Unobserved {
 /// What an observer did, since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Observations with a shape.
+    /// Observations with a body's shape.
     pub shaped: u64,
     /// Observations without: no body, or not JSON by its content type.
     pub shapeless: u64,
@@ -127,6 +128,8 @@ pub struct Counters {
     pub unobserved: [u64; Unobserved::ALL.len()],
     /// Observed messages in which an object has a name twice. The last one was taken.
     pub duplicate_keys: u64,
+    /// Parameters of queries beyond the 64th.
+    pub refused_parameters: u64,
     /// Flows, paths and shapes that were forgotten because of a cap.
     pub forgotten_flows: u64,
     /// See [`Counters::forgotten_flows`].
@@ -138,6 +141,7 @@ pub struct Counters {
 /// Turns messages into observations. Never fails on traffic; see the crate's documentation.
 pub struct Observer {
     limits: Limits,
+    headers: HeaderNames,
     names: Names,
     parser: Parser,
     walker: Walker,
@@ -151,12 +155,20 @@ impl Observer {
     pub fn new(limits: Limits, namer: Namer) -> Self {
         Self {
             limits,
+            headers: HeaderNames::default(),
             names: Names::new(namer),
             parser: Parser::new(limits.depth),
             walker: Walker::default(),
             flows: Flows::default(),
             counters: Counters::default(),
         }
+    }
+
+    /// Reads these headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderNames) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// What was done so far.
@@ -172,8 +184,7 @@ impl Observer {
     pub fn observe(&mut self, message: &Message) -> Result<Observation, Unobserved> {
         let observed = self.try_observe(message);
         match &observed {
-            Ok(observation) if observation.shape.is_some() => self.counters.shaped += 1,
-            Ok(_) => self.counters.shapeless += 1,
+            Ok(_) => {}
             Err(reason) => {
                 let at = Unobserved::ALL.iter().position(|r| r == reason);
                 if let Some(count) = at.and_then(|at| self.counters.unobserved.get_mut(at)) {
@@ -189,11 +200,11 @@ impl Observer {
             return Err(Unobserved::Incomplete);
         }
         let request = message.request.as_deref().ok_or(Unobserved::NoRequest)?;
-        let Self { limits, names, parser, walker, flows, counters, .. } = self;
+        let Self { limits, headers, names, parser, walker, flows, counters } = self;
         let Some(flow) = flows.of(message, request, names, *limits, counters) else {
             return Err(Unobserved::NoRequest);
         };
-        let (shape, counts, values) = match json_body(message) {
+        let (body, counts, mut values) = match json_body(message) {
             Body::None => (None, Counts::Once, Values::default()),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
             Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
@@ -201,6 +212,14 @@ impl Observer {
                 counted => counted?,
             },
         };
+        match &body {
+            Some(_) => counters.shaped += 1,
+            None => counters.shapeless += 1,
+        }
+        let fields = Fields::of(message, &request.target, headers);
+        counters.refused_parameters += fields.refused as u64;
+        let (shape, counts, forgotten) = flow.whole.of(body, counts, &mut values, &fields);
+        counters.forgotten_shapes += forgotten as u64;
         Ok(Observation {
             order: message.order,
             t_ns: message.t_ns,
@@ -208,7 +227,7 @@ impl Observer {
             conn: connection(message),
             flow: Arc::clone(&flow.key),
             flow_hash: flow.hash,
-            shape,
+            shape: Some(shape),
             counts,
             values: values.leaves,
             exact: values.exact,

@@ -8,6 +8,7 @@ use pitot_stream::PARTITIONS;
 use serde::{Deserialize, Serialize};
 
 use crate::FlowKey;
+use crate::hash;
 use crate::value::{Exact, Leaf};
 
 /// JSON kind of a value. Integer and decimal are both [`ValueKind::Number`].
@@ -38,15 +39,28 @@ impl ValueKind {
 /// A path that occurs in a body with one kind. The same path with two kinds is two entries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// RFC 9535 path, `[*]` for array elements, `.*` for members whose name looks like data: `$.lines[*].price`.
+    /// RFC 9535 path, `[*]` for array elements, `.*` for members whose name looks like data: `$.lines[*].price`. Beside
+    /// the body: `header`, `header.x-request-id`, and of requests `query`, `query.page`.
     pub path: Arc<str>,
     /// Kind of the value there.
     pub kind: ValueKind,
-    /// Index, in the same shape, of the entry (an object or array) that holds it; `None` for `$`.
+    /// Index, in the same shape, of the entry (an object or array) that holds it; `None` for `$`, `header` and `query`.
     pub parent: Option<u32>,
 }
 
-/// The set of entries of a body, sorted by path, then kind: parents come before children.
+impl Entry {
+    /// Hash of a path with a kind; the sum of those of its entries is that of a shape.
+    pub(crate) fn hash(path: &str, kind: ValueKind) -> u64 {
+        Self::hash_of(hash::fixed64(path.as_bytes()), kind)
+    }
+
+    /// The same, of a path whose hash ([`hash::fixed64`]) is known.
+    pub(crate) fn hash_of(path_hash: u64, kind: ValueKind) -> u64 {
+        hash::mix(path_hash.wrapping_add(kind as u64 + 1))
+    }
+}
+
+/// The set of entries of a message, sorted by path, then kind: parents come before children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
     /// Hash of the entries: the same set has the same hash, in every partition and run.
@@ -55,7 +69,7 @@ pub struct Shape {
     pub entries: Vec<Entry>,
 }
 
-/// How often each entry of a [`Shape`] occurs in one body, which is at least once.
+/// How often each entry of a [`Shape`] occurs in one message, which is at least once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Counts {
@@ -109,11 +123,12 @@ pub struct Observation {
     pub flow: Arc<FlowKey>,
     /// [`FlowKey::fixed_hash`] of it.
     pub flow_hash: u64,
-    /// The body's shape; `None` where there is no JSON body (empty, or another content type).
+    /// What the message holds; without a JSON body (empty, or another content type) it has no `$`.
     pub shape: Option<Arc<Shape>>,
-    /// How often each entry of the shape occurs in this body.
+    /// How often each entry of the shape occurs in this message.
     pub counts: Counts,
-    /// The values of the body, in its order, of those entries that are booleans, numbers or strings.
+    /// The values of the body, in its order, of those entries that are booleans, numbers or strings; then headers and
+    /// parameters.
     pub values: Vec<Leaf>,
     /// Those of the values that are integers a double cannot hold, in the same order; most bodies have none.
     pub exact: Vec<Exact>,

@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::hash;
 use crate::identifier::looks_like_data;
 use crate::path;
-use crate::shape::ValueKind;
+use crate::shape::{Entry, ValueKind};
 
 /// Index of the node of `$`.
 pub(crate) const ROOT: u32 = 0;
@@ -354,7 +354,7 @@ impl Trie {
 impl Origin {
     /// Hash of the path with `kind`.
     fn hash(&self, kind: ValueKind) -> u64 {
-        hash::mix(self.path_hash.wrapping_add(kind as u64 + 1))
+        Entry::hash_of(self.path_hash, kind)
     }
 }
 

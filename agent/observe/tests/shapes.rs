@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pitot_observe::identifier::looks_like_data;
 use pitot_observe::shape::ValueKind;
-use pitot_observe::{Counts, Limits, Namer, Observation, Observer, Shape, Unobserved};
+use pitot_observe::{Counts, HeaderNames, Limits, Namer, Observation, Observer, Shape, Unobserved};
 use pitot_protocols::message::{Incomplete, Message, Order, Peer, RequestLine, Side};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn lines(observation: &Observation) -> Vec<String> {
     let line = |(entry, i): (&pitot_observe::shape::Entry, u32)| {
         format!("{} {:?} {}", entry.path, entry.kind, observation.counts.get(i))
     };
-    shape.entries.iter().zip(0..).map(line).collect()
+    shape.entries.iter().zip(0..).filter(|(entry, _)| entry.path.starts_with('$')).map(line).collect()
 }
 
 /// Every parent is an earlier entry, an object or array, and its path is the child's without the last step.
@@ -60,7 +60,7 @@ fn assert_parents(observation: &Observation) {
     let Some(Shape { entries, .. }) = observation.shape.as_deref() else { panic!("no shape") };
     for (i, entry) in entries.iter().enumerate() {
         match entry.parent {
-            None => assert_eq!(&*entry.path, "$"),
+            None => assert!(["$", "header", "query"].contains(&&*entry.path)),
             Some(parent) => {
                 let parent_entry = &entries[parent as usize];
                 assert!((parent as usize) < i);
@@ -149,7 +149,7 @@ fn of_duplicate_keys_the_last_one_counts() {
 fn content_types() {
     let check = |content_type: Option<&str>, body: &str, expected: Result<bool, Unobserved>| {
         let observed = observer().observe(&message("/", content_type, body.as_bytes()));
-        assert_eq!(observed.map(|o| o.shape.is_some()), expected, "{content_type:?} {body}");
+        assert_eq!(observed.map(|o| !lines(&o).is_empty()), expected, "{content_type:?} {body}");
     };
     check(Some("application/json"), "{}", Ok(true));
     check(Some("Application/JSON; charset=utf-8"), "{}", Ok(true));
@@ -163,6 +163,59 @@ fn content_types() {
     check(None, " {}", Ok(true));
     check(None, "{x}", Ok(false));
     check(None, "hello", Ok(false));
+}
+
+/// `path=length count` of what a message has beside its body.
+fn beside_the_body(message: &Message) -> Vec<String> {
+    let mut observer = observer().with_headers(HeaderNames::new(["x-tenant", "authorization"]));
+    let first = observer.observe(message).unwrap();
+    let again = observer.observe(message).unwrap();
+    assert!(Arc::ptr_eq(first.shape.as_ref().unwrap(), again.shape.as_ref().unwrap()));
+    assert_eq!((&first.counts, &first.values), (&again.counts, &again.values));
+    assert_parents(&first);
+    let shape = first.shape.unwrap();
+    let paths = |leaf: &pitot_observe::Leaf| {
+        let entry = &shape.entries[leaf.entry as usize];
+        let pitot_observe::Value::Text(text) = leaf.value else { panic!("{} is no text", entry.path) };
+        assert_eq!(entry.kind, ValueKind::String);
+        format!("{}={} {}", entry.path, text.length, first.counts.get(leaf.entry))
+    };
+    let is_beside = |leaf: &&pitot_observe::Leaf| !shape.entries[leaf.entry as usize].path.starts_with('$');
+    first.values.iter().filter(is_beside).map(paths).collect()
+}
+
+#[test]
+fn parameters_and_headers_are_fields() {
+    let check = |target: &str, headers: &[(&str, &str)], body: &str, expected: &[&str]| {
+        let base = message(target, Some("application/json"), body.as_bytes());
+        let message = Message { headers: headers.iter().copied().collect(), ..base };
+        assert_eq!(beside_the_body(&message), expected, "{target} {headers:?}");
+    };
+    let json = ("content-type", "application/json");
+    check("/", &[], "", &[]);
+    check("/a?", &[json], "{}", &[]);
+    check(
+        "/a?page=12&q=&flag&&x",
+        &[],
+        "",
+        &["query.page=2 1", "query.q=0 1", "query.flag=0 1", "query.x=0 1"],
+    );
+    check("/a?b=1&a=22&b=333#c=1", &[json], "[1,2]", &["query.b=1 2", "query.a=2 1", "query.b=3 2"]);
+    check(
+        "/a?a%5B%5D=1&a-b=c%20d+e&4711=x",
+        &[],
+        "",
+        &["query['a[]']=1 1", "query['a-b']=5 1", "query.*=1 1"],
+    );
+    check("/a", &[("x-tenant", "acme"), ("authorization", "secret"), json], "{}", &["header.x-tenant=4 1"]);
+}
+
+#[test]
+fn a_response_has_headers_but_no_parameters() {
+    let base = message("/a?b=1", None, b"");
+    let headers = [("x-tenant", "acme")].into();
+    let response = Message { side: Side::Response, status: Some(200), headers, ..base };
+    assert_eq!(beside_the_body(&response), ["header.x-tenant=4 1"]);
 }
 
 #[test]
@@ -208,7 +261,7 @@ fn a_known_shape_is_shared() {
     assert!(Arc::ptr_eq(&first.shape.unwrap(), &second.shape.unwrap()));
     assert!(Arc::ptr_eq(&first.flow, &second.flow));
     assert_eq!(first.counts, Counts::Once);
-    assert_eq!(second.counts, [1, 1, 1, 2].into_iter().collect());
+    assert_eq!(second.counts, [1, 1, 1, 2, 1, 1].into_iter().collect());
 }
 
 #[test]
