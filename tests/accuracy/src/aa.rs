@@ -81,7 +81,12 @@ impl Job {
     pub fn run(&self) -> Claims {
         let mut stream = Stream::new(self.name, self.seed).expect("a known name");
         let begin_ns = stream.now_ns();
-        let replayed = replay::run(&mut stream, self.messages);
+        let mut left = self.messages;
+        let replayed = replay::run(&mut stream, |_, _| {
+            let is_over = left == 0;
+            left = left.saturating_sub(1);
+            is_over
+        });
         let opened = replayed.findings.iter().filter(|finding| finding.state == State::Open);
         let claims = Claims {
             name: self.name.into(),

@@ -65,8 +65,53 @@ pub enum Change {
     Frozen,
 }
 
+impl Change {
+    /// Whether a message that it reaches may stay as it was, by chance.
+    fn is_partial(self) -> bool {
+        matches!(
+            self,
+            Self::Null(_)
+                | Self::NewCode(_)
+                | Self::Unrelated(_)
+                | Self::Defaulted(_)
+                | Self::Outliers(_)
+                | Self::Frozen
+        )
+    }
+
+    /// Whether values change, so that what held between them may no longer hold.
+    fn is_of_values(self) -> bool {
+        matches!(
+            self,
+            Self::Unit(_)
+                | Self::Rescaled(_)
+                | Self::Unrelated(_)
+                | Self::Defaulted(_)
+                | Self::Rounded
+                | Self::Negated
+                | Self::Up(_)
+                | Self::Wider(_)
+                | Self::Outliers(_)
+                | Self::Frozen
+        )
+    }
+
+    /// Whether a broken relation is the more specific thing to say, where there was one (contract, section 1).
+    fn yields_to_relation(self) -> bool {
+        matches!(
+            self,
+            Self::Rescaled(_)
+                | Self::Unrelated(_)
+                | Self::Up(_)
+                | Self::Wider(_)
+                | Self::Outliers(_)
+                | Self::Frozen
+        )
+    }
+}
+
 /// Whom a change reaches, and how fast.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rollout {
     /// All at once.
     Abrupt,
@@ -102,6 +147,8 @@ pub struct Injection {
     pub rollout: Rollout,
     /// Of the field before.
     pub spread: Spread,
+    /// Fields that followed from each other with this one.
+    pub related: &'static [&'static str],
     /// The value that a frozen field keeps.
     pub held: Option<Json>,
 }
@@ -140,11 +187,12 @@ impl Injection {
                 let hit = random.chance(probability);
                 path::in_parent(body, path, &mut |members, name| members.retain(|(n, _)| !hit || n != name))
             }
-            _ => {
+            change => {
                 let mut any = false;
                 path::at(body, path, &mut |value| {
+                    let before = value.clone();
                     self.change_value(value, random);
-                    any = true;
+                    any |= change.is_partial() || *value != before;
                 });
                 any
             }
@@ -215,9 +263,13 @@ impl Injection {
         const RANGE: &str = "pitot.value_range.drift";
         let (event, kinds): (&str, &[&str]) = match self.change {
             Change::Added => (SCHEMA, &["field_added"]),
-            Change::Removed => (SCHEMA, &["field_removed"]),
+            Change::Removed => (SCHEMA, &["field_removed", "presence_changed"]),
             Change::Renamed => (SCHEMA, &["field_renamed"]),
             Change::Moved => (SCHEMA, &["field_moved"]),
+            // A moment as a number and not as a text is also another unit of time.
+            Change::Retyped if self.meaning == Meaning::Instant => {
+                (SCHEMA, &["type_changed", "time_unit_changed"])
+            }
             Change::Retyped => (SCHEMA, &["type_changed"]),
             Change::Wrapped => (SCHEMA, &["array_shape_changed"]),
             Change::Reformatted => (SCHEMA, &["format_changed"]),
@@ -249,7 +301,15 @@ impl Injection {
             _ => self.path.to_owned(),
         };
         let old_path = matches!(self.change, Change::Renamed | Change::Moved).then(|| self.path.to_owned());
-        Expected { event, kinds, path, old_path }
+        let right = match self.change {
+            Change::Retyped => kinds,
+            // As long as some still send it, its presence has changed and it is not gone.
+            Change::Removed if self.rollout != Rollout::Abrupt => kinds,
+            _ => &kinds[..1],
+        };
+        let related = if self.change.is_of_values() { self.related } else { &[] };
+        let relation_is_right = self.change.yields_to_relation();
+        Expected { event, kinds, right, path, old_path, related, relation_is_right }
     }
 }
 
@@ -258,12 +318,18 @@ impl Injection {
 pub struct Expected {
     /// Event name.
     pub event: &'static str,
-    /// Kinds that count as found; the first is the right cause.
+    /// Kinds that fit, best first.
     pub kinds: &'static [&'static str],
+    /// Those of them that name the cause.
+    pub right: &'static [&'static str],
     /// Where.
     pub path: String,
     /// Where it was.
     pub old_path: Option<String>,
+    /// Fields at which a broken relation may be reported instead.
+    pub related: &'static [&'static str],
+    /// Whether that names the cause.
+    pub relation_is_right: bool,
 }
 
 /// Changes that make sense for a field.
@@ -323,6 +389,7 @@ pub fn changes(meaning: Meaning) -> Vec<Change> {
             Change::Frozen,
         ],
         Meaning::Text => &[Change::Garbled, Change::Cut(5), Change::Defaulted(0.3)],
+        Meaning::Address => &[Change::Cut(5), Change::Defaulted(0.3)],
         Meaning::Flag => &[Change::Frozen],
         Meaning::Total => &[Change::Unit(100.0), Change::Unrelated(0.2), Change::Negated],
     });
@@ -337,7 +404,9 @@ fn retyped(value: &Json) -> Json {
     let mut text = String::new();
     match value {
         Json::Text(_) => return Json::Int(0),
-        Json::Time(Time { ns, .. }) => return Json::Float(*ns as f64 / 1e9),
+        Json::Time(Time { ns, written: Written::Iso | Written::Date | Written::Local }) => {
+            return Json::Int(ns.div_euclid(1_000_000_000));
+        }
         other => other.write(&mut text),
     }
     Json::Text(text)
@@ -349,8 +418,10 @@ fn reformat(value: &mut Json) {
             text.replace('-', "")
         } else if text.chars().any(|c| c.is_ascii_lowercase()) {
             text.to_uppercase()
-        } else {
+        } else if text.chars().any(char::is_uppercase) {
             text.to_lowercase()
+        } else {
+            text.replace('.', ",")
         };
     }
 }
@@ -427,6 +498,7 @@ mod tests {
             change,
             rollout: Rollout::Abrupt,
             spread: Spread { mean: 10.0, deviation: 2.0 },
+            related: &[],
             held: None,
         };
         assert!(injection.apply(&mut body, &moment, 0, &mut Random::new(1, 1)));
@@ -450,6 +522,7 @@ mod tests {
         check(Change::Up(1.0), Json::Int(10), r#"{"status":12}"#);
         check(Change::Wider(4.0), Json::Int(12), r#"{"status":14}"#);
         check(Change::Garbled, text("ä"), r#"{"status":"Ã¤"}"#);
+        check(Change::Reformatted, text("7.0"), r#"{"status":"7,0"}"#);
         check(Change::Rounded, Json::cents(150), r#"{"status":2.00}"#);
         check(Change::Negated, Json::Int(5), r#"{"status":-5}"#);
     }

@@ -44,6 +44,8 @@ pub enum Meaning {
     Instant,
     /// A text by people.
     Text,
+    /// An address of mail.
+    Address,
     /// `true` or `false`.
     Flag,
     /// The sum of what lines say.
@@ -165,7 +167,7 @@ fn orders(rate: f64) -> Integration {
         ("$.currency", Meaning::Code),
         ("$.status", Meaning::Code),
         ("$.customer.name", Meaning::Text),
-        ("$.customer.email", Meaning::Text),
+        ("$.customer.email", Meaning::Address),
         ("$.lines[*].price", Meaning::Amount),
         ("$.lines[*].quantity", Meaning::Count),
         ("$.created_at", Meaning::Instant),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Runs `work` on each of `jobs`.
+/// Runs `work` on each of `jobs`; says on stderr how far it is, twenty times.
 pub fn each<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
@@ -15,7 +15,11 @@ pub fn each<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = jobs.get(number) else { return };
                     let result = work(job);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((number, result));
+                    if (results.len() * 20) / jobs.len() > ((results.len() - 1) * 20) / jobs.len() {
+                        eprintln!("pitot-accuracy: {} of {}", results.len(), jobs.len());
+                    }
                 }
             });
         }

@@ -259,10 +259,12 @@ const LAST: &[&str] =
     &["Smith", "Müller", "García", "Nguyễn", "Okafor", "Rossi", "Sørensen", "Tanaka", "Weiß"];
 const WORDS: &[&str] = &[
     "blue",
+    "café",
     "cotton",
     "delivery",
     "express",
     "garden",
+    "größe",
     "invoice",
     "large",
     "monthly",
@@ -280,6 +282,8 @@ const WORDS: &[&str] = &[
     "wood",
 ];
 
+const MAILBOXES: &[&str] = &["ada", "bo", "chloe", "dmitri", "fatima", "grace", "info", "orders", "shop"];
+
 /// Names of people, letters beyond ASCII among them.
 pub fn person() -> Leaf {
     leaf(|_, random| Json::Text(format!("{} {}", pick(FIRST, random), pick(LAST, random))))
@@ -288,7 +292,7 @@ pub fn person() -> Leaf {
 /// Addresses of mail.
 pub fn email() -> Leaf {
     leaf(|_, random| {
-        let (who, number) = (pick(WORDS, random), random.below(10_000));
+        let (who, number) = (pick(MAILBOXES, random), random.below(10_000));
         Json::Text(format!("{who}{number}@example.{}", pick(&["com", "org", "net"], random)))
     })
 }

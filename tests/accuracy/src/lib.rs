@@ -21,7 +21,10 @@
 
 pub mod aa;
 pub mod change;
+pub mod class;
 pub mod draw;
+pub mod export;
+pub mod history;
 pub mod integrations;
 pub mod interval;
 pub mod jobs;
@@ -30,7 +33,10 @@ pub mod leaf;
 pub mod load;
 pub mod matrix;
 pub mod path;
+pub mod peer;
+pub mod record;
 pub mod replay;
+pub mod report;
 pub mod score;
 pub mod stream;
 pub mod template;

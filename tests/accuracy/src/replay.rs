@@ -1,5 +1,6 @@
 //! A stream from bodies to findings, on one thread.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ pub struct Replay {
     flows: Flows,
     findings: Findings,
     evidence: Vec<Evidence>,
-    lines: HashMap<&'static str, Arc<RequestLine>>,
+    lines: HashMap<Cow<'static, str>, Arc<RequestLine>>,
     client: Arc<str>,
     instances: HashMap<(u32, u32), Arc<str>>,
     /// Distinct leaves of each shape met.
@@ -108,8 +109,8 @@ impl Replay {
 
     fn message(&mut self, sent: Sent) -> Message {
         let instance = self.instance(sent.moment.instance, sent.moment.generation);
-        let line = self.lines.entry(sent.route).or_insert_with(|| {
-            Arc::new(RequestLine { method: "POST".into(), target: sent.route.into(), authority: None })
+        let line = self.lines.entry(sent.route).or_insert_with_key(|route| {
+            Arc::new(RequestLine { method: "POST".into(), target: (&**route).into(), authority: None })
         });
         let number = sent.moment.number;
         Message {
@@ -136,11 +137,12 @@ impl Replay {
     }
 }
 
-/// So many messages of a stream, and what came of it.
-pub fn run(stream: &mut Stream, messages: u64) -> Replayed {
+/// The messages of a stream until `is_over`, which is asked before each with the number of those that the change touched;
+/// and what came of them.
+pub fn run(stream: &mut Stream, mut is_over: impl FnMut(&Stream, usize) -> bool) -> Replayed {
     let mut replay = Replay::new(stream.integration().name);
     let mut affected = Vec::new();
-    for _ in 0..messages {
+    while !is_over(stream, affected.len()) {
         let sent = stream.send();
         if sent.is_affected {
             affected.push(sent.moment.t_ns);

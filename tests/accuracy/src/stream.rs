@@ -1,5 +1,6 @@
 //! A stream: the messages of one integration, one after the other, with at most one change from a hidden moment on.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::change::{Injection, Spread};
@@ -15,7 +16,7 @@ pub struct Sent {
     /// Who and when.
     pub moment: Moment,
     /// Route of its request.
-    pub route: &'static str,
+    pub route: Cow<'static, str>,
     /// Its body, as text.
     pub body: String,
     /// Whether the change, if it is on, touched it.
@@ -37,11 +38,10 @@ pub struct Stream {
 /// A change to come.
 struct Planned {
     injection: Injection,
-    /// Messages of its kind before it begins.
+    /// Messages before it begins that hold what the field is a member of.
     clean: u64,
-    /// Messages of its kind so far.
+    /// Such messages so far.
     seen: u64,
-    onset_ns: Option<u64>,
     random: Random,
 }
 
@@ -72,11 +72,10 @@ impl Stream {
         }
     }
 
-    /// With a change after `clean` messages of its kind.
+    /// With a change after `clean` messages that hold what the field is a member of.
     #[must_use]
     pub fn with(mut self, injection: Injection, clean: u64, seed: u64) -> Self {
-        self.change =
-            Some(Planned { injection, clean, seen: 0, onset_ns: None, random: Random::new(seed, 4) });
+        self.change = Some(Planned { injection, clean, seen: 0, random: Random::new(seed, 4) });
         self
     }
 
@@ -92,10 +91,10 @@ impl Stream {
         self.clock.now_ns()
     }
 
-    /// When the change began, once it has.
+    /// Messages since the change began that hold what the field is a member of.
     #[must_use]
-    pub fn onset_ns(&self) -> Option<u64> {
-        self.change.as_ref().and_then(|change| change.onset_ns)
+    pub fn since_change(&self) -> u64 {
+        self.change.as_ref().map_or(0, |planned| planned.seen.saturating_sub(planned.clean))
     }
 
     /// Draws the next message, or one that is due to be sent again.
@@ -111,7 +110,7 @@ impl Stream {
         let mut body = String::with_capacity(1_024);
         json.write(&mut body);
         let route = self.integration.kinds.get(kind).map_or("", |(_, kind)| kind.route);
-        let sent = Sent { moment, route, body, is_affected };
+        let sent = Sent { moment, route: route.into(), body, is_affected };
         if self.random.chance(self.integration.load.retries) {
             let due_ns = moment.t_ns + (self.random.exponential() * 5e9) as u64;
             self.again.push_back((due_ns, sent.clone()));
@@ -153,16 +152,13 @@ impl Stream {
 impl Planned {
     /// Changes a message of its kind, once it is time. Whether it did.
     fn apply(&mut self, kind: usize, json: &mut Json, moment: &Moment) -> bool {
-        if kind != self.injection.kind {
+        let path = self.injection.path;
+        if kind != self.injection.kind || !path::in_parent(json, path, &mut |_, _| {}) {
             return false;
         }
         self.seen += 1;
         let Some(since) = self.seen.checked_sub(self.clean + 1) else { return false };
-        let is_affected = self.injection.apply(json, moment, since, &mut self.random);
-        if is_affected && self.onset_ns.is_none() {
-            self.onset_ns = Some(moment.t_ns);
-        }
-        is_affected
+        self.injection.apply(json, moment, since, &mut self.random)
     }
 }
 
