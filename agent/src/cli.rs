@@ -89,6 +89,12 @@ pub struct Replay {
     /// Write the ledger, one line of JSON, to this file; `-` is standard output.
     #[arg(long, value_name = "F")]
     pub ledger: Option<PathBuf>,
+    /// Go on from what was learned before, kept in this file by --save-baseline or by `run`. The file is not written.
+    #[arg(long, value_name = "F")]
+    pub baseline: Option<PathBuf>,
+    /// Write what was learned at the end of the input to this file, for --baseline.
+    #[arg(long, value_name = "F")]
+    pub save_baseline: Option<PathBuf>,
     /// Threads; the findings do not depend on it. Default: one for each processor, at most 64.
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=64))]
     pub workers: Option<u16>,

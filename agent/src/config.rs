@@ -4,6 +4,8 @@
 //! section `s` is `PITOT_S__K` (upper case, two underscores for each level), its value is YAML
 //! (`PITOT_REDACTION__HEADERS='[x-api-key]'`). Then flags.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use pitot_capture::LaneChoice;
 use schemars::JsonSchema;
@@ -30,6 +32,9 @@ pub struct Config {
     /// How workloads are named.
     #[serde(deserialize_with = "section")]
     pub naming: Naming,
+    /// What is kept between runs.
+    #[serde(deserialize_with = "section")]
+    pub state: State,
     /// What may be held.
     #[serde(deserialize_with = "section")]
     pub limits: Limits,
@@ -101,6 +106,25 @@ impl From<Lane> for LaneChoice {
             Lane::Packet => Self::Packet,
             Lane::Tracepoint => Self::Tracepoint,
         }
+    }
+}
+
+/// What is kept between runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct State {
+    /// Where `run` keeps what it learned, and the socket through which other commands reach it; made with mode 0700
+    /// where it is missing. `null`: nothing is kept, and nothing reaches it.
+    pub directory: Option<PathBuf>,
+    /// Seconds of event time from save to save. The end saves too.
+    #[serde(deserialize_with = "at_least_one")]
+    #[schemars(range(min = 1))]
+    pub save_seconds: u32,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { directory: Some("/var/lib/pitot".into()), save_seconds: 60 }
     }
 }
 

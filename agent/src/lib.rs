@@ -18,6 +18,7 @@ use clap::error::ErrorKind;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod control;
 pub mod demo_peer;
 pub mod exit;
 pub mod live;
@@ -27,6 +28,7 @@ pub mod output;
 pub mod pipeline;
 pub mod reload;
 pub mod sinks;
+pub mod state;
 pub mod stop;
 pub mod terminal;
 

@@ -16,11 +16,13 @@ use crate::config::Config;
 
 mod detect;
 mod intake;
+mod learned;
 mod ledger;
 mod select;
 mod wire;
 mod workers;
 
+pub use learned::Learned;
 pub use ledger::Settled;
 pub use wire::{Held, Wire};
 
@@ -119,6 +121,42 @@ impl Pipeline {
     pub fn batches_of(mut self, messages: usize) -> Self {
         self.intake.set_size(messages);
         self
+    }
+
+    /// Goes on from what was learned before, instead of from nothing.
+    #[must_use]
+    pub fn resumed(mut self, config: &Config, learned: Learned) -> Self {
+        self.intake.resume(learned.next_tick_ns);
+        self.detect.resume(config, learned);
+        self
+    }
+
+    /// What was learned so far, as the bytes of a file. Messages that wait to be a batch go through first; nothing else
+    /// changes.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn learned(&mut self, out: &mut Vec<Finding>) -> Result<Vec<u8>, pitot_state::Error> {
+        let rest = self.intake.rest();
+        self.detect.push(self.wire.workers(), rest, out);
+        pitot_state::encode(&self.detect.learned(self.intake.next_tick_ns()))
+    }
+
+    /// Closes the finding `id`: what changed is as it should be. Its line is appended to `out`.
+    ///
+    /// # Errors
+    /// Where no finding with this id is open.
+    pub fn approve(&mut self, id: &str, out: &mut Vec<Finding>) -> Result<(), String> {
+        self.detect.approve(id, out)
+    }
+
+    /// Learns flows anew, whose names ([`pitot_findings::finding::Flow`] as text) hold `text`: one, or `all` of them. Their
+    /// names are returned; the lines of the findings that this closes are appended to `out`.
+    ///
+    /// # Errors
+    /// Where no flow has such a name, or more than one.
+    pub fn forget(&mut self, text: &str, all: bool, out: &mut Vec<Finding>) -> Result<Vec<String>, String> {
+        self.detect.forget(text, all, out)
     }
 
     /// The input has ended.

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -234,4 +235,70 @@ fn a_closed_output_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("ends");
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+}
+
+/// The lines of a messages file before the change, and those from there on.
+fn halves() -> (String, String) {
+    let file = messages();
+    let at = file.match_indices('\n').nth(ONSET as usize - 1).expect("as many lines").0 + 1;
+    (file[..at].to_owned(), file[at..].to_owned())
+}
+
+#[test]
+fn a_baseline_goes_on_where_it_ended() {
+    let (before, after) = halves();
+    let case = Case::new(&before);
+    let baseline = case.path("baseline");
+    let baseline = baseline.to_str().expect("UTF-8");
+    let output = case.run(&["--save-baseline", baseline]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+    assert!(output.stdout.is_empty());
+    let kept = fs::read(baseline).expect("written");
+    assert_eq!(fs::metadata(baseline).expect("there").permissions().mode() & 0o777, 0o600);
+
+    let case = Case::new(&after);
+    assert!(case.run(&[]).stdout.is_empty(), "alone it is too short to be learned");
+    let output = case.run(&["--baseline", baseline]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+    assert_rename_found(&output.stdout);
+    assert_eq!(output.stdout, Case::new(messages()).run(&[]).stdout, "as in one run");
+    assert_eq!(fs::read(baseline).expect("still there"), kept, "it is not written");
+    for workers in ["1", "2", "4"] {
+        let saved = case.path(workers);
+        let arguments = ["--baseline", baseline, "--workers", workers, "--save-baseline"];
+        let again = case.run(&[&arguments[..], &[saved.to_str().expect("UTF-8")]].concat());
+        assert_eq!(again.stdout, output.stdout, "{workers} workers");
+        assert_eq!(fs::read(saved).expect("written"), fs::read(case.path("1")).expect("written"));
+    }
+    // What was found is known: after a restart it is neither opened again nor forgotten.
+    let known = case.path("1");
+    let output = case.run(&["--baseline", known.to_str().expect("UTF-8")]);
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_baseline_of_no_use_is_named_and_left_alone() {
+    let case = Case::new(messages());
+    let file = case.path("baseline");
+    let name = file.to_str().expect("UTF-8");
+    let check = |content: Option<&[u8]>, expected: &str| {
+        content.map_or_else(
+            || fs::remove_file(&file).unwrap_or_default(),
+            |c| fs::write(&file, c).expect("writable"),
+        );
+        let output = case.run(&["--baseline", name]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        assert_eq!(stderr(&output), format!("pitot: {name}: {expected}\n"));
+        assert_eq!(fs::read(&file).ok().as_deref(), content);
+    };
+    check(None, "there is no such file; `pitot replay --save-baseline` writes one");
+    let unusable = "cannot be used as a baseline; give one that this version of Pitot wrote";
+    check(Some(b"{}"), &format!("{unusable}: this is not a file of Pitot's state"));
+    check(Some(b"pitotst\n\x09\0\0\0"), &format!("{unusable}: it is cut off: 12 bytes of 52"));
+    assert!(case.run(&["--save-baseline", name]).status.success());
+    let mut damaged = fs::read(&file).expect("written");
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 0x10;
+    check(Some(&damaged), &format!("{unusable}: its checksum does not match: it was damaged"));
 }

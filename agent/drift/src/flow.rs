@@ -111,6 +111,15 @@ impl Flow {
         }
     }
 
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Messages so far.
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
     /// Paths learned.
     pub(crate) fn paths(&self) -> usize {
         self.fields.list.len()

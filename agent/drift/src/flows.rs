@@ -8,6 +8,7 @@ use pitot_observe::{FlowKey, Observation};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::describe::FlowDescription;
 use crate::evidence::Evidence;
 use crate::flow::Flow;
 
@@ -65,11 +66,32 @@ impl Flows {
     /// Completes what was stored.
     #[must_use]
     pub fn restored(self, config: Config) -> Self {
-        let flows: Vec<Flow> = self.flows.into_iter().map(Flow::restored).collect();
-        let places = (flows.iter().enumerate())
-            .map(|(place, flow)| (Place { key: Arc::clone(&flow.key), hash: flow.hash }, place))
-            .collect();
-        Self { config, places, flows, counters: self.counters }
+        let flows = self.flows.into_iter().map(Flow::restored).collect();
+        let mut restored = Self { config, flows, ..self };
+        restored.index();
+        restored
+    }
+
+    /// What each flow is like, in the order in which they were met.
+    pub fn describe(&self, config: &Config) -> impl Iterator<Item = FlowDescription> {
+        self.flows.iter().map(|flow| flow.describe(config))
+    }
+
+    /// The keys of the flows, in the order in which they were met.
+    pub fn keys(&self) -> impl Iterator<Item = &FlowKey> {
+        self.flows.iter().map(|flow| &*flow.key)
+    }
+
+    /// Forgets the flows whose key is `chosen`: they are learned anew.
+    pub fn forget(&mut self, chosen: impl Fn(&FlowKey) -> bool) {
+        self.flows.retain(|flow| !chosen(&flow.key));
+        self.index();
+    }
+
+    fn index(&mut self) {
+        let place =
+            |(place, flow): (usize, &Flow)| (Place { key: Arc::clone(&flow.key), hash: flow.hash }, place);
+        self.places = self.flows.iter().enumerate().map(place).collect();
     }
 
     /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.

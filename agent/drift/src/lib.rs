@@ -21,6 +21,7 @@
 
 mod channel;
 pub mod config;
+pub mod describe;
 pub mod evidence;
 mod field;
 mod flow;
@@ -36,5 +37,6 @@ mod types;
 mod values;
 
 pub use config::Config;
+pub use describe::FlowDescription;
 pub use evidence::{Evidence, Kind};
 pub use flows::{Counters, Flows};

@@ -42,7 +42,9 @@ pub(crate) fn disclose(evidence: &Evidence) -> Disclosed {
     Disclosed { flow, path, old_path, hidden, evidence: figures(evidence), summary }
 }
 
-fn flow(key: &FlowKey) -> Flow {
+/// A flow, as it may be shown.
+#[must_use]
+pub fn flow(key: &FlowKey) -> Flow {
     Flow {
         client: text::name(&key.client),
         server: text::name(&key.server),

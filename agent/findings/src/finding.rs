@@ -1,5 +1,7 @@
 //! A [`Finding`], and its line of JSON (contract, section 2).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kind;
@@ -88,6 +90,19 @@ pub struct Finding {
     pub evidence: serde_json::Map<String, serde_json::Value>,
     /// One sentence a person understands.
     pub summary: String,
+}
+
+impl fmt::Display for Flow {
+    /// `shop -> billing POST /v1/charges request`, `shop -> billing POST /rpc (transfer) response 2xx`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, server, method, route, side, .. } = self;
+        write!(f, "{client} -> {server} {method} {route}")?;
+        if let Some(operation) = &self.operation {
+            write!(f, " ({operation})")?;
+        }
+        write!(f, " {side}")?;
+        self.status_class.as_ref().map_or(Ok(()), |class| write!(f, " {class}"))
+    }
 }
 
 impl Severity {

@@ -30,8 +30,10 @@ mod list;
 mod people;
 mod text;
 
+pub use disclose::flow;
 pub use finding::Finding;
 pub use list::{Config, Counts, Findings};
+pub use text::path;
 
 /// JSON Schema (draft 2020-12) of a finding's line.
 pub const SCHEMA: &str = include_str!("../schema/finding.schema.json");

@@ -127,8 +127,6 @@ impl Findings {
     pub fn restored(mut self, config: Config) -> Self {
         self.config = config;
         self.remembered = self.flows.values().map(Vec::len).sum();
-        // Places begin anew with each source: what comes now was not decided by the message of these.
-        self.pending.iter_mut().for_each(|claim| claim.evidence.order.seq = u64::MAX);
         self
     }
 
@@ -136,7 +134,17 @@ impl Findings {
     /// it is closed.
     pub fn approve(&mut self, id: &str) -> Option<Finding> {
         let mut open = self.flows.values_mut().flatten().filter(|change| change.open);
-        open.find(|change| change.finding.id == id).map(Change::approve)
+        open.find(|change| change.finding.id == id).map(|change| change.close("approved"))
+    }
+
+    /// The flows `chosen` are learned anew: closes what is open in them, with the lines to write. How often their changes
+    /// were opened is kept, so a change found again has another id than before.
+    pub fn forget(&mut self, chosen: impl Fn(&Flow) -> bool, out: &mut Vec<Finding>) {
+        for (_, changes) in self.flows.iter_mut().filter(|(flow, _)| chosen(flow)) {
+            out.extend(
+                changes.iter_mut().filter(|change| change.open).map(|change| change.close("learned anew")),
+            );
+        }
     }
 
     /// Every finding, by flow and there in the order of opening, and whether it is open.
@@ -229,7 +237,10 @@ impl Findings {
 
 impl Serialize for Claim {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.evidence.serialize(serializer)
+        // Places begin anew with each source: what comes then was not decided by the message of this one.
+        let mut evidence = self.evidence.clone();
+        evidence.order.seq = u64::MAX;
+        evidence.serialize(serializer)
     }
 }
 
@@ -349,9 +360,9 @@ impl Change {
     }
 
     /// Closes it without anything having been undone.
-    fn approve(&mut self) -> Finding {
+    fn close(&mut self, why: &str) -> Finding {
         self.open = false;
-        self.finding.summary = format!("approved: {}", self.finding.summary);
+        self.finding.summary = format!("{why}: {}", self.finding.summary);
         self.write(State::Resolved)
     }
 

@@ -41,7 +41,8 @@ pub(crate) fn route(raw: &str) -> String {
 }
 
 /// An RFC 9535 path: `$['a@b.c'].total` is shown as `$.*.total`.
-pub(crate) fn path(raw: &str) -> String {
+#[must_use]
+pub fn path(raw: &str) -> String {
     let mut shown = String::with_capacity(raw.len());
     for segment in segments(raw) {
         if looks_like_data(&segment.name) {

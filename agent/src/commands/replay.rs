@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use pitot_common::user::{Progress, Source as _};
@@ -13,7 +14,7 @@ use crate::cli::{Replay, ReplayFormat};
 use crate::config;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Learned, Pipeline};
 use crate::sinks::Sinks;
 use crate::terminal;
 
@@ -34,11 +35,15 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
         None if name.ends_with(".har") => ReplayFormat::Har,
         None => detect(&mut file).with_context(|| name.clone())?,
     };
+    let learned = arguments.baseline.as_deref().map(Learned::read).transpose()?;
     let mut sinks = Sinks::default().lines(&arguments.findings)?;
     if arguments.otlp {
         sinks = sinks.otlp()?;
     }
     let mut pipeline = Pipeline::new(&config, workers(arguments.workers))?;
+    if let Some(learned) = learned {
+        pipeline = pipeline.resumed(&config, learned);
+    }
     let mut run = Run { pipeline: &mut pipeline, sinks: &mut sinks, findings: Vec::new() };
     // What was readable is judged and written before it is said what was not.
     let read = match format {
@@ -47,6 +52,9 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
         ReplayFormat::Har => run.archive(&name, file, arguments.lenient)?,
     };
     run.finish()?;
+    if let Some(path) = &arguments.save_baseline {
+        save(path, &mut pipeline)?;
+    }
     if let Some(path) = &arguments.ledger {
         let mut out = Output::open(path)?;
         out.line(&pipeline.ledger().line())?;
@@ -55,6 +63,14 @@ pub(super) fn execute(arguments: &Replay) -> Outcome {
     let closed = sinks.close();
     read?;
     closed
+}
+
+fn save(path: &Path, pipeline: &mut Pipeline) -> Outcome {
+    let name = path.display();
+    let learned = pipeline.learned(&mut Vec::new()).with_context(|| name.to_string())?;
+    pitot_state::write(path, &learned)
+        .with_context(|| format!("{name}: cannot be written; name a file in a directory that exists"))?;
+    Ok(())
 }
 
 fn workers(asked: Option<u16>) -> usize {

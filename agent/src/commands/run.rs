@@ -6,12 +6,14 @@ use pitot_findings::Finding;
 
 use crate::cli::Run;
 use crate::config::{self, Config};
+use crate::control::{Asked, Request};
 use crate::exit::{Failure, Outcome};
 use crate::live::{self, Capture, Privileges};
 use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 use crate::reload::Reload;
 use crate::sinks::Sinks;
+use crate::state::Keeper;
 use crate::stop::Stop;
 use crate::terminal;
 
@@ -33,8 +35,12 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
         sinks = sinks.otlp()?;
         metrics = Some(Metrics::start()?);
     }
-    let pipeline = Pipeline::new(&config, 1)?;
-    let mut agent = Agent { config, pipeline, sinks, metrics, findings: Vec::new() };
+    let keeper = Keeper::open(&config.state)?;
+    let mut pipeline = Pipeline::new(&config, 1)?;
+    if let Some(learned) = keeper.as_ref().and_then(Keeper::load) {
+        pipeline = pipeline.resumed(&config, learned);
+    }
+    let mut agent = Agent { config, pipeline, keeper, sinks, metrics, findings: Vec::new() };
     terminal::plain("ready");
     live::pump(&mut live, &stop, None, |live, events| {
         if reload.take() {
@@ -49,6 +55,7 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
 struct Agent {
     config: Config,
     pipeline: Pipeline,
+    keeper: Option<Keeper>,
     sinks: Sinks,
     metrics: Option<Metrics>,
     findings: Vec<Finding>,
@@ -62,6 +69,12 @@ impl Agent {
         wire.overloads().iter().for_each(|overload| self.sinks.overload(overload));
         if let Some(metrics) = &mut self.metrics {
             metrics.tell(&self.pipeline);
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&mut self.pipeline, &mut self.findings);
+            while let Some(asked) = keeper.asked() {
+                answer(asked, &mut self.pipeline, &mut self.findings);
+            }
         }
         self.sinks.write(&mut self.findings)
     }
@@ -88,6 +101,9 @@ impl Agent {
 
     fn finish(mut self) -> Outcome {
         self.pipeline.finish(&mut self.findings);
+        if let Some(keeper) = self.keeper {
+            keeper.close(&mut self.pipeline, &mut self.findings);
+        }
         if let Some(metrics) = self.metrics {
             metrics.close(&self.pipeline);
         }
@@ -95,4 +111,16 @@ impl Agent {
         self.sinks.write(&mut self.findings)?;
         self.sinks.close()
     }
+}
+
+/// Does what a command asks.
+fn answer(asked: Asked, pipeline: &mut Pipeline, findings: &mut Vec<Finding>) {
+    let answer = match &asked.request {
+        Request::Learned => pipeline.learned(findings).map_err(|error| error.to_string()),
+        Request::Approve { id } => pipeline.approve(id, findings).map(|()| Vec::new()),
+        Request::Reset { flow, all } => {
+            pipeline.forget(flow, *all, findings).map(|names| names.join("\n").into_bytes())
+        }
+    };
+    asked.answer(answer);
 }

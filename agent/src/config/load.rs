@@ -162,7 +162,7 @@ mod tests {
         );
         check(
             "zzz: 1\n",
-            "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, naming, limits, redaction, export",
+            "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, naming, state, limits, redaction, export",
         );
         check("learning:\n  messages: 0\n", "p.yaml:2:13: 0 is too few, the least is 1");
         check("learning:\n  messages: many\n", "p.yaml:2:13: a whole number is expected");

@@ -2,11 +2,12 @@
 
 use pitot_drift::{Evidence, Flows};
 use pitot_findings::{Finding, Findings};
-use pitot_observe::{Observation, Observer};
+use pitot_observe::{FlowKey, Observation, Observer};
 use pitot_protocols::Message;
 use pitot_protocols::message::Order;
 use pitot_stream::PARTITIONS;
 
+use super::learned::Learned;
 use super::workers::Workers;
 use super::{Batch, Tick};
 use crate::config::Config;
@@ -51,6 +52,52 @@ impl Detect {
             findings: Findings::new(pitot_findings::Config::default()),
             observed: 0,
         }
+    }
+
+    /// What was learned, of which nothing is put off any more.
+    pub(super) fn learned(&mut self, next_tick_ns: Option<u64>) -> Learned<&[Flows], &Findings> {
+        self.flows.iter_mut().for_each(Flows::settle);
+        Learned { next_tick_ns, flows: &self.flows, findings: &self.findings }
+    }
+
+    /// Goes on from what was learned before.
+    pub(super) fn resume(&mut self, config: &Config, learned: Learned) {
+        let Learned { flows, findings, .. } = learned;
+        self.flows = flows.into_iter().map(|flows| flows.restored(config.drift())).collect();
+        self.flows.resize_with(PARTITIONS, || Flows::new(config.drift()));
+        self.findings = findings.restored(pitot_findings::Config::default());
+    }
+
+    pub(super) fn approve(&mut self, id: &str, out: &mut Vec<Finding>) -> Result<(), String> {
+        let closed =
+            self.findings.approve(id).ok_or_else(|| format!("no finding with the id {id} is open"))?;
+        out.push(closed);
+        Ok(())
+    }
+
+    pub(super) fn forget(
+        &mut self,
+        text: &str,
+        all: bool,
+        out: &mut Vec<Finding>,
+    ) -> Result<Vec<String>, String> {
+        let name = |key: &FlowKey| pitot_findings::flow(key).to_string();
+        let keys = self.flows.iter().flat_map(Flows::keys);
+        let mut chosen: Vec<String> = keys.map(name).filter(|name| name.contains(text)).collect();
+        chosen.sort();
+        match chosen.as_slice() {
+            [] => return Err(format!("no flow has `{text}` in its name")),
+            [first, second, ..] if !all => {
+                let count = chosen.len();
+                let which =
+                    format!("{count} flows have `{text}` in their names, such as `{first}` and `{second}`");
+                return Err(format!("{which}; give more of the name, or --all"));
+            }
+            _ => {}
+        }
+        self.flows.iter_mut().for_each(|flows| flows.forget(|key| chosen.binary_search(&name(key)).is_ok()));
+        self.findings.forget(|flow| chosen.binary_search(&flow.to_string()).is_ok(), out);
+        Ok(chosen)
     }
 
     pub(super) fn observed(&self) -> u64 {

@@ -58,6 +58,16 @@ impl Intake {
         self.ledger.messages.skip("bad_line", 1);
     }
 
+    /// When the next second is over.
+    pub(super) fn next_tick_ns(&self) -> Option<u64> {
+        self.next_tick_ns
+    }
+
+    /// Goes on with the seconds of an input that came before.
+    pub(super) fn resume(&mut self, next_tick_ns: Option<u64>) {
+        self.next_tick_ns = next_tick_ns;
+    }
+
     /// What has been gathered.
     pub(super) fn rest(&mut self) -> Batch {
         (self.messages, self.bytes) = (0, 0);

@@ -184,6 +184,12 @@ impl Wire {
         &self.refusals
     }
 
+    /// The latest event time, ns since the Unix epoch.
+    #[must_use]
+    pub fn time_ns(&self) -> u64 {
+        self.time_ns
+    }
+
     /// Overloads that began or ended in the last batch.
     #[must_use]
     pub fn overloads(&self) -> &[Overload] {

@@ -57,6 +57,7 @@ fn a_running_agent_reads_its_configuration_again() {
     let mut pitot = Command::new(agent())
         .args(["run", "--findings", "/dev/null", "--config"])
         .arg(&config)
+        .env("PITOT_STATE__DIRECTORY", "null")
         .stderr(Stdio::piped())
         .spawn()
         .expect("start pitot");

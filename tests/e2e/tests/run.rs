@@ -19,6 +19,7 @@ fn start(arguments: &[&OsStr], collector: &Collector) -> (Child, Lines<BufReader
         .arg("run")
         .args(arguments)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+        .env("PITOT_STATE__DIRECTORY", "null")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

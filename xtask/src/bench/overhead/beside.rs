@@ -77,6 +77,7 @@ impl Beside {
         let (program, arguments) = words.split_first().context("no program")?;
         let mut command = process::command(&process::target_dir().join(program).to_string_lossy());
         command.args(arguments).envs(variable).env("OTEL_SDK_DISABLED", "true");
+        command.env("PITOT_STATE__DIRECTORY", "null");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
         let mut errors = BufReader::new(child.stderr.take().context("no stderr")?);

@@ -1,0 +1,117 @@
+//! What was learned is stored and taken up again, as if nothing had been in between.
+
+// clippy.toml's exemption covers test functions, not their helpers.
+#![allow(clippy::expect_used)]
+
+use std::fmt::Write as _;
+
+use pitot::config::Config;
+use pitot::pipeline::{Learned, Pipeline};
+use pitot_protocols::Message;
+use pitot_protocols::messages::{Item, Reader};
+use proptest::prelude::*;
+
+const MESSAGES: u64 = 1_200;
+
+/// Three integrations with rare fields, nulls, arrays, several senders, and changes now and then; the flows are uneven.
+fn messages(seed: u64) -> Vec<Message> {
+    let mut random = seed | 1;
+    let mut draw = move |below: u64| {
+        random = pitot_observe::hash::mix(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
+        random % below
+    };
+    let mut file = String::new();
+    for number in 0..MESSAGES {
+        let t_ns = 1_763_800_000_000_000_000 + number * 37_000_000;
+        let (client, server, route) = match draw(7) {
+            0 => ("cron", "stock", "/v1/levels"),
+            1 | 2 => ("shop", "mail", "/send"),
+            _ => ("shop", "billing", "/v1/charges"),
+        };
+        let amount = if number < 500 { "amount" } else { "amount_minor" };
+        let total = if number < 700 { draw(9_000).to_string() } else { format!("\"{}\"", draw(9_000)) };
+        let mut body = format!(r#"{{"id":"o-{number}","{amount}":{},"total":{total}"#, draw(500));
+        if draw(10) < 7 && number < 900 {
+            let note = if draw(3) == 0 { "null" } else { "\"n\"" };
+            write!(body, r#","note":{note}"#).expect("memory");
+        }
+        if draw(150) == 0 {
+            write!(body, r#","rare_{}":true"#, draw(3)).expect("memory");
+        }
+        if number < 1_050 || draw(3) > 0 {
+            body.push_str(r#","currency":"EUR""#);
+        }
+        if number > 400 {
+            body.push_str(r#","trace":{"span":"a"}"#);
+        }
+        let lines: Vec<String> = (0..draw(4))
+            .map(|i| {
+                if draw(5) == 0 {
+                    format!(r#"{{"sku":{i}}}"#)
+                } else {
+                    format!(r#"{{"sku":{i},"price":1.5}}"#)
+                }
+            })
+            .collect();
+        write!(body, r#","lines":[{}]}}"#, lines.join(",")).expect("memory");
+        let instance = draw(3);
+        writeln!(
+            file,
+            r#"{{"t_ns":{t_ns},"client":"{client}","server":"{server}","exchange":"{number}","instance":"i{instance}","side":"request","method":"POST","target":"{route}","headers":{{"content-type":"application/json"}},"body":{body}}}"#
+        )
+        .expect("memory");
+    }
+    let items = Reader::new(file.as_bytes());
+    items
+        .map(|item| match item.expect("memory") {
+            Item::Message(message) => *message,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+/// The findings of all messages, with the agent stopped and started again at each cut. Sources count anew after each.
+fn run(messages: &[Message], cuts: &[usize], workers: usize) -> Vec<String> {
+    let mut config = Config::default();
+    config.learning.messages = 60;
+    let mut pipeline = Pipeline::new(&config, workers).expect("threads");
+    let (mut findings, mut seq) = (Vec::new(), 0);
+    for (number, message) in messages.iter().enumerate() {
+        if cuts.contains(&number) {
+            let stored = pipeline.learned(&mut findings).expect("can be stored");
+            let learned: Learned = pitot_state::decode(&stored).expect("reads what it wrote");
+            pipeline = Pipeline::new(&config, workers).expect("threads").resumed(&config, learned);
+            let again = pipeline.learned(&mut findings).expect("can be stored");
+            assert!(again == stored, "what is read and written again is the same");
+            seq = 0;
+        }
+        let mut message = message.clone();
+        message.order.seq = seq;
+        seq += 1;
+        pipeline.message(message, &mut findings);
+    }
+    pipeline.finish(&mut findings);
+    findings.iter().map(pitot_findings::Finding::to_line).collect()
+}
+
+#[test]
+fn two_halves_are_one_run() {
+    let messages = messages(1);
+    let whole = run(&messages, &[], 1);
+    assert!(whole.len() > 3, "the stream has changes: {whole:#?}");
+    for cuts in [&[600][..], &[0], &[1, 2, 3], &[100, 510, 520, 711, 1_060, 1_065, 1_070, 1_199]] {
+        assert_eq!(run(&messages, cuts, 1), whole, "cut at {cuts:?}");
+    }
+    assert_eq!(run(&messages, &[600], 3), whole, "three workers");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Any stream, stopped and started again anywhere and any number of times.
+    #[test]
+    fn any_cut(seed in 0_u64..50, cuts in prop::collection::vec(0..MESSAGES as usize, 1..6)) {
+        let messages = messages(seed);
+        prop_assert_eq!(run(&messages, &cuts, 1), run(&messages, &[], 1));
+    }
+}
