@@ -7,6 +7,9 @@ const ROUNDING: f64 = 1e-9;
 /// Part of a unit of the last decimal by which a rounded result may be off.
 const HALF: f64 = 0.501;
 
+/// Decimals of a constant that is taken to be meant so.
+const DECIMALS: i32 = 6;
+
 /// What a number follows from. `C` names a column: the values of one path in a message, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Form<C> {
@@ -74,13 +77,19 @@ impl Factor {
 
     /// The factor with the fewest decimals that lies within, if one has six or fewer: a rate of tax, a number of cents.
     pub(crate) fn rounded(self) -> Self {
-        let middle = f64::midpoint(self.low, self.high);
-        let to = |decimals: i32| {
-            let power = 10_f64.powi(decimals);
-            (middle * power).round() / power
-        };
-        let short = (0..=6).map(to).find(|x| (self.low..=self.high).contains(x));
+        let mut all = (0..=DECIMALS).map(|decimals| self.to(decimals));
+        let short = all.find(|x| (self.low..=self.high).contains(x));
         short.map_or(self, |x| Self { low: x, high: x })
+    }
+
+    /// How many decimals it has; [`DECIMALS`] and one where it has more.
+    pub(crate) fn decimals(self) -> i32 {
+        (0..=DECIMALS).find(|decimals| self.to(*decimals) == self.low).unwrap_or(DECIMALS + 1)
+    }
+
+    fn to(self, decimals: i32) -> f64 {
+        let power = 10_f64.powi(decimals);
+        (f64::midpoint(self.low, self.high) * power).round() / power
     }
 
     /// The one factor, if there is one, known to a percent.

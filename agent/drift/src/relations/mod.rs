@@ -304,11 +304,12 @@ impl Relations {
         std::iter::once(place).chain(others).collect()
     }
 
-    /// The field that all these relations have in common: what they follow from, or the left side of this one.
+    /// The field that all these relations have in common: the left side of this one, else of another one, else any.
     fn culprit(&self, place: usize, together: &[usize]) -> u32 {
         let is_common = |slot: &u32| together.iter().all(|at| self.slots(*at).any(|other| other == *slot));
-        let left = self.known.get(place).map_or(u32::MAX, |known| known.relation.left.slot);
-        self.slots(place).find(is_common).unwrap_or(left)
+        let lefts: Vec<u32> = together.iter().filter_map(|at| self.slots(*at).next()).collect();
+        let mut candidates = lefts.iter().copied().chain(self.slots(place));
+        candidates.find(is_common).or(lefts.first().copied()).unwrap_or(u32::MAX)
     }
 
     /// Its fields, the left side first.

@@ -177,9 +177,9 @@ impl Doubt {
         }
     }
 
-    /// The factor by which the left side is off in every message since.
+    /// The factor by which the left side is off in every exception.
     pub(crate) fn factor(&self) -> Option<f64> {
-        self.factor.value().filter(|_| self.exceptions == self.trials)
+        self.factor.value()
     }
 
     /// Share of trials since the onset that are exceptions.

@@ -12,7 +12,7 @@ use crate::relations::columns::{Column, Nature, number};
 
 /// Messages taken, and of one shape.
 const ROWS: usize = 192;
-const ROWS_OF_SHAPE: usize = 64;
+const ROWS_OF_SHAPE: usize = 96;
 /// Values kept: what bounds its memory.
 const CELLS: usize = 8_192;
 /// It is complete when so many messages in a row added nothing, or after so many in all.
