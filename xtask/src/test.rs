@@ -8,12 +8,16 @@ use crate::process;
 use crate::setup::{self, Purpose, tools};
 use crate::tally::Tally;
 
-/// Units, properties and golden replays; the examples in the documentation; then the agent on the real kernel.
+/// Units, properties and golden replays; the examples in the documentation; a small part of the benchmark of accuracy;
+/// then the agent on the real kernel.
 pub(crate) fn run() -> Result<ExitCode> {
     setup::ensure(&[Purpose::Build, Purpose::Test])?;
     let mut tally = Tally::default();
     part(&mut tally, "user space", cargo_test(&["--lib", "--bins", "--tests"]))?;
     part(&mut tally, "documentation", cargo_test(&["--doc"]))?;
+    // Unoptimized, streams would take minutes.
+    let accuracy = ["--release", "-p", "pitot-accuracy", "--test", "regression"];
+    part(&mut tally, "accuracy", cargo_test(&accuracy))?;
     end_to_end(&mut tally)?;
     Ok(tally.finish())
 }

@@ -57,7 +57,7 @@ pub struct Step {
     pub to: String,
     /// Resources that both have.
     pub resources: usize,
-    /// Differences, and how many of them were found, by what they are.
+    /// Differences that do not follow from another one above them, and how many of them were found, by what they are.
     pub listed: BTreeMap<String, (usize, usize)>,
     /// Findings of the kinds that the list speaks of.
     pub findings: usize,
@@ -153,7 +153,9 @@ fn replay(name: &str, before: &Value, after: &Value) -> Vec<Finding> {
 impl Step {
     fn judge(&mut self, resource: &str, findings: &[Finding], differences: &[&Difference]) {
         self.findings += findings.len();
-        for difference in differences.iter().filter(|d| d.is_a_change()) {
+        let is_below_another =
+            |d: &Difference| differences.iter().any(|other| is_below(&d.path, &other.path));
+        for difference in differences.iter().filter(|d| d.is_a_change() && !is_below_another(d)) {
             let is_found = findings.iter().any(|finding| difference.is_said_by(finding));
             let (listed, found) = self.listed.entry(difference.change.clone()).or_default();
             *listed += 1;
@@ -238,6 +240,10 @@ mod tests {
         assert_eq!(step.listed["field_removed"], (1, 0));
         assert_eq!(step.missed, ["charge field_removed $.paid"]);
         assert!(step.wrong.is_empty(), "{:?}", step.wrong);
+        let mut below = Step::default();
+        let (above, within) = (difference("null_changed", "$.a"), difference("field_removed", "$.a.b"));
+        below.judge("charge", &[], &[&above, &within]);
+        assert_eq!(below.missed, ["charge null_changed $.a"]);
         let mut unexplained = Step::default();
         unexplained.judge("charge", &findings, &[]);
         assert_eq!(unexplained.wrong, ["charge field_added $.live"]);

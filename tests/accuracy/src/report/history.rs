@@ -10,8 +10,9 @@ pub(super) fn section(steps: &[Step]) -> String {
     let mut text = String::from(
         "## A real history\n\n\
          The published examples of Stripe's API, 2017 to 2026, one for each resource: a version's example sent 400 times, \
-         then the next version's 150 times; the differences between the two are listed by a program. An array that becomes \
-         empty or is no longer, and an integer beside a decimal, are no differences. A pair counts as a rename where the list \
+         then the next version's 150 times; the differences between the two are listed by a program. What hangs \
+         below a difference is not another one; an array that becomes empty or is no longer, and an integer beside a decimal, \
+         are none. A pair counts as a rename where the list \
          has it as a likely one. One example says nothing of how often a field is there, and versions lie months apart, so \
          that tens of changes come in one message.\n\n\
          | step | resources | differences | found | findings | unexplained |\n|---|--:|--:|--:|--:|--:|\n",
