@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_protocols::message::{Message, RequestLine, Side};
 
 use crate::expected::Expected;
@@ -10,6 +10,7 @@ use crate::fields::Whole;
 use crate::flow::FlowKey;
 use crate::names::Names;
 use crate::observer::{Counters, Limits, Unobserved};
+use crate::operation;
 use crate::route;
 use crate::shape::{Counts, Shape};
 use crate::shapes::Shapes;
@@ -21,20 +22,34 @@ use crate::walk::{Caps, Walker};
 /// Flows of which the one seen least recently is forgotten, where there is no room for another.
 const CANDIDATES: usize = 16;
 
-/// What a body holds: its shape, if it is JSON, how often each entry occurs, and the values.
-pub(crate) type Counted = (Option<Arc<Shape>>, Counts, Values);
+/// Operations of a flow whose keys are remembered.
+const OPERATIONS: usize = 256;
+
+/// What a body holds.
+pub(crate) struct Counted {
+    /// If it is JSON.
+    pub(crate) shape: Option<Arc<Shape>>,
+    /// How often each entry occurs.
+    pub(crate) counts: Counts,
+    pub(crate) values: Values,
+    /// The flow's key, with the operation that the body names, and its hash.
+    pub(crate) key: Arc<FlowKey>,
+    pub(crate) hash: u64,
+}
 
 /// What is remembered of a flow.
 pub(crate) struct Flow {
     /// Its key in [`Flows::places`].
     name: Box<[u8]>,
-    pub(crate) key: Arc<FlowKey>,
+    key: Arc<FlowKey>,
     /// [`FlowKey::fixed_hash`].
-    pub(crate) hash: u64,
+    hash: u64,
     trie: Trie,
     shapes: Shapes,
     expected: Expected,
     pub(crate) whole: Whole,
+    /// The keys of its operations, and their hashes.
+    operations: HashMap<Box<str>, (Arc<FlowKey>, u64)>,
     /// Number of the last message.
     last: u64,
 }
@@ -49,6 +64,7 @@ impl Flow {
             shapes: Shapes::new(limits.flow_shapes),
             expected: Expected::default(),
             whole: Whole::new(limits.flow_shapes),
+            operations: HashMap::new(),
             last: 0,
         }
     }
@@ -62,10 +78,15 @@ impl Flow {
         counters: &mut Counters,
         limits: Limits,
     ) -> Result<Counted, Unobserved> {
-        let Self { trie, shapes, expected, .. } = self;
+        let Self { trie, shapes, expected, key, hash, operations, .. } = self;
         parser.parse(body, |tape| {
+            let operation = (key.side == Side::Request).then(|| operation::of(tape)).flatten();
+            let (key, hash) = match operation {
+                Some(operation) => with_operation(operations, key, operation),
+                None => (Arc::clone(key), *hash),
+            };
             if let Some((shape, counts, values)) = expected.find(tape) {
-                return Ok((Some(shape), counts, values));
+                return Ok(Counted { shape: Some(shape), counts, values, key, hash });
             }
             if trie.len() > limits.flow_paths || trie.is_exhausted() {
                 counters.forgotten_paths += trie.len() as u64;
@@ -80,9 +101,32 @@ impl Flow {
             if replaced == 0 {
                 expected.learn(tape, &shape, &counts, &values.leaves);
             }
-            Ok((Some(shape), counts, values))
+            Ok(Counted { shape: Some(shape), counts, values, key, hash })
         })?
     }
+
+    /// Of a message without a body that can be counted.
+    pub(crate) fn without_body(&self) -> Counted {
+        let (key, hash) = (Arc::clone(&self.key), self.hash);
+        Counted { shape: None, counts: Counts::Once, values: Values::default(), key, hash }
+    }
+}
+
+fn with_operation(
+    known: &mut HashMap<Box<str>, (Arc<FlowKey>, u64)>,
+    key: &FlowKey,
+    operation: &str,
+) -> (Arc<FlowKey>, u64) {
+    if let Some((key, hash)) = known.get(operation) {
+        return (Arc::clone(key), *hash);
+    }
+    if known.len() >= OPERATIONS {
+        known.clear(); // A key is made again.
+    }
+    let key = FlowKey { operation: Some(operation.into()), ..key.clone() };
+    let made = (key.fixed_hash(), Arc::new(key));
+    known.insert(operation.into(), (Arc::clone(&made.1), made.0));
+    (made.1, made.0)
 }
 
 /// The flows of an observer.

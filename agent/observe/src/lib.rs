@@ -6,7 +6,8 @@
 //! a message cannot be observed ([`Unobserved`]).
 //!
 //! An observation depends on its message and the configuration only, never on what came before: everything an
-//! [`Observer`] remembers is a cache.
+//! [`Observer`] remembers is a cache. What depends on the messages before, which flow a message belongs to, is decided
+//! after that, by one [`Placement`].
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -44,6 +45,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cardinality;
 mod expected;
 pub mod fields;
 pub mod flow;
@@ -53,8 +55,11 @@ pub mod identifier;
 mod names;
 pub mod naming;
 mod observer;
+mod operation;
 mod path;
+pub mod placement;
 mod route;
+mod routes;
 pub mod shape;
 mod shapes;
 mod tape;
@@ -68,5 +73,6 @@ pub use fields::HeaderNames;
 pub use flow::FlowKey;
 pub use naming::Namer;
 pub use observer::{Counters, Limits, Observer, Unobserved};
+pub use placement::Placement;
 pub use shape::{Counts, Observation, Shape};
 pub use value::{Exact, Leaf, Value};

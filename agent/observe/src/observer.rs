@@ -5,13 +5,12 @@ use std::sync::Arc;
 use pitot_protocols::message::Message;
 
 use crate::fields::{Fields, HeaderNames};
-use crate::flows::Flows;
+use crate::flows::{Counted, Flows};
 use crate::hash;
 use crate::names::Names;
 use crate::naming::Namer;
-use crate::shape::{Counts, Observation};
+use crate::shape::Observation;
 use crate::tape::{Parser, Refusal};
-use crate::value::Values;
 use crate::walk::{Overflow, Walker};
 
 /// What an observer may hold. Every cap has a counter in [`Counters`].
@@ -204,14 +203,15 @@ impl Observer {
         let Some(flow) = flows.of(message, request, names, *limits, counters) else {
             return Err(Unobserved::NoRequest);
         };
-        let (body, counts, mut values) = match json_body(message) {
-            Body::None => (None, Counts::Once, Values::default()),
+        let counted = match json_body(message) {
+            Body::None => flow.without_body(),
             Body::Declared(body) => flow.count(body, parser, walker, counters, *limits)?,
             Body::Guessed(body) => match flow.count(body, parser, walker, counters, *limits) {
-                Err(Unobserved::InvalidJson) => (None, Counts::Once, Values::default()),
+                Err(Unobserved::InvalidJson) => flow.without_body(),
                 counted => counted?,
             },
         };
+        let Counted { shape: body, counts, mut values, key, hash } = counted;
         match &body {
             Some(_) => counters.shaped += 1,
             None => counters.shapeless += 1,
@@ -225,8 +225,8 @@ impl Observer {
             t_ns: message.t_ns,
             exchange: Arc::clone(&message.exchange),
             conn: connection(message),
-            flow: Arc::clone(&flow.key),
-            flow_hash: flow.hash,
+            flow: key,
+            flow_hash: hash,
             shape: Some(shape),
             counts,
             values: values.leaves,
