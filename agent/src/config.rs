@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use pitot_capture::LaneChoice;
+use pitot_observe::HeaderNames;
+use pitot_observe::fields::{DEFAULT_HEADERS, SECRET_HEADERS};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,9 @@ pub struct Config {
     /// How traffic is captured.
     #[serde(deserialize_with = "section")]
     pub capture: Capture,
+    /// What of a message is looked at beside its body and the parameters of its query.
+    #[serde(deserialize_with = "section")]
+    pub fields: Fields,
     /// How workloads are named.
     #[serde(deserialize_with = "section")]
     pub naming: Naming,
@@ -59,6 +64,22 @@ pub struct Learning {
 impl Default for Learning {
     fn default() -> Self {
         Self { messages: 200 }
+    }
+}
+
+/// What of a message is looked at beside its body and the parameters of its query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fields {
+    /// Headers (in any case) that are fields of a message, `header.NAME`. Authorization, proxy-authorization, cookie and
+    /// set-cookie are refused, and those of `redaction.headers` are left out.
+    #[serde(deserialize_with = "no_secrets")]
+    pub headers: Vec<String>,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self { headers: DEFAULT_HEADERS.map(str::to_owned).into() }
     }
 }
 
@@ -183,6 +204,14 @@ impl Config {
     pub fn drift(&self) -> pitot_drift::Config {
         pitot_drift::Config { learning_messages: u64::from(self.learning.messages), ..Default::default() }
     }
+
+    /// The headers that are fields of a message.
+    #[must_use]
+    pub fn headers(&self) -> HeaderNames {
+        let is_redacted =
+            |name: &&String| self.redaction.headers.iter().any(|n| n.eq_ignore_ascii_case(name));
+        HeaderNames::new(self.fields.headers.iter().filter(|name| !is_redacted(name)))
+    }
 }
 
 /// The JSON Schema of configuration files, as text.
@@ -207,6 +236,15 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32
     match u32::deserialize(deserializer)? {
         0 => Err(serde::de::Error::custom("0 is too few, the least is 1")),
         n => Ok(n),
+    }
+}
+
+fn no_secrets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let is_secret = |name: &&String| SECRET_HEADERS.iter().any(|secret| secret.eq_ignore_ascii_case(name));
+    match names.iter().find(is_secret) {
+        Some(name) => Err(serde::de::Error::custom(format!("the header {name} is a secret and never read"))),
+        None => Ok(names),
     }
 }
 

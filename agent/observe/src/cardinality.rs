@@ -5,6 +5,8 @@
 //! there are in all is estimated from those seen once and twice (A. Chao, "Nonparametric estimation of the number of
 //! classes in a population", 1984, in its bias-corrected form).
 
+use serde::{Deserialize, Serialize};
+
 /// Names of which no more are needed to decide.
 const ENOUGH: usize = 64;
 /// Names, seen and to come, from which on they are data.
@@ -15,7 +17,7 @@ const TOO_MANY: usize = 256;
 pub(crate) const OFTEN: u8 = 16;
 
 /// How many names of one place were seen how often.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
     names: usize,
     often: usize,

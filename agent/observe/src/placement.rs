@@ -4,12 +4,13 @@
 //! learned ([`crate::routes`]), responses get the operation of their request, and of a route's operations so many are told
 //! apart. One [`Placement`] takes all observations in their order, so that the result depends on the input only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+use foldhash::{HashMap, HashMapExt as _};
 use pitot_protocols::message::Side;
+use serde::{Deserialize, Serialize};
 
 use crate::flow::FlowKey;
 use crate::hash;
@@ -29,7 +30,7 @@ const PENDING: usize = 65_536;
 const KNOWN: usize = 65_536;
 
 /// What a [`Placement`] did, since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Placed {
     /// Route templates learned.
     pub templates: u64,
@@ -41,16 +42,18 @@ pub struct Placed {
     pub forgotten_requests: u64,
 }
 
-/// Puts observations in their flows.
-#[derive(Debug)]
+/// Puts observations in their flows. What is stored of it is all that it knows.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Placement {
-    routes: HashMap<(Arc<str>, Arc<str>), Routes>,
+    /// By client and server.
+    routes: BTreeMap<(Arc<str>, Arc<str>), Routes>,
     /// How many more segments may be remembered.
     room: usize,
     /// By route (a key without operation): its operations.
-    operations: HashMap<Arc<FlowKey>, HashSet<Arc<str>>>,
+    operations: BTreeMap<FlowKey, BTreeSet<Arc<str>>>,
     pending: Pending,
     /// A cache of the above.
+    #[serde(skip)]
     known: HashMap<Observed, Place>,
     placed: Placed,
 }
@@ -83,9 +86,9 @@ struct Place {
 impl Default for Placement {
     fn default() -> Self {
         Self {
-            routes: HashMap::new(),
+            routes: BTreeMap::new(),
             room: SEGMENTS,
-            operations: HashMap::new(),
+            operations: BTreeMap::new(),
             pending: Pending::default(),
             known: HashMap::new(),
             placed: Placed::default(),
@@ -168,7 +171,7 @@ impl Placement {
                 self.placed.refused_operations += 1;
                 return None;
             }
-            self.operations.insert(Arc::new(of_route.clone()), HashSet::default());
+            self.operations.insert(of_route.clone(), BTreeSet::new());
             self.known.clear(); // Its responses have operations from now on.
         }
         let known = self.operations.get_mut(of_route)?;
@@ -221,9 +224,9 @@ fn exchange(observation: &Observation) -> u64 {
 }
 
 /// The operations of requests whose response did not come yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Pending {
-    operations: HashMap<u64, Arc<str>>,
+    operations: BTreeMap<u64, Arc<str>>,
     /// In the order they came; those whose response came may be among them.
     order: VecDeque<u64>,
     forgotten: u64,

@@ -2,7 +2,9 @@
 //!
 //! What is learned depends on the order of requests, so there is one learner, which sees all of them in their order.
 
-use foldhash::HashMap;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::cardinality::{OFTEN, Seen};
 
@@ -10,9 +12,9 @@ use crate::cardinality::{OFTEN, Seen};
 const ID: &str = "{id}";
 
 /// The segments seen behind one prefix.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Node {
-    next: HashMap<Box<str>, Node>,
+    next: BTreeMap<Box<str>, Node>,
     seen: Seen,
     /// How often the segment that leads here was seen, up to [`OFTEN`].
     times: u8,
@@ -21,7 +23,7 @@ struct Node {
 }
 
 /// The routes of a server, as one client asks for them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Routes {
     root: Node,
 }

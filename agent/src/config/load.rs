@@ -162,7 +162,7 @@ mod tests {
         );
         check(
             "zzz: 1\n",
-            "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, naming, state, limits, redaction, export",
+            "p.yaml:1:1: unknown key `zzz`; known here: learning, capture, fields, naming, state, limits, redaction, export",
         );
         check("learning:\n  messages: 0\n", "p.yaml:2:13: 0 is too few, the least is 1");
         check("learning:\n  messages: many\n", "p.yaml:2:13: a whole number is expected");
@@ -178,6 +178,10 @@ mod tests {
         check(
             "capture: {filter: {exclude: [{address: 10.0.0}]}}\n",
             "p.yaml:1:40: `10.0.0` is not a range of addresses; write it like 10.1.0.0/16 or 2001:db8::/32",
+        );
+        check(
+            "fields: {headers: [x-tenant, Cookie]}\n",
+            "p.yaml:1:19: the header Cookie is a secret and never read",
         );
         check("learning: 5\n", "p.yaml:1:11: a section with keys is expected");
         check("learning: {}\nlearning: {}\n", "p.yaml:2:1: key `learning` is there twice; remove one");

@@ -2,7 +2,7 @@
 
 use pitot_drift::{Evidence, Flows};
 use pitot_findings::{Finding, Findings};
-use pitot_observe::{FlowKey, Observation, Observer};
+use pitot_observe::{FlowKey, Observation, Observer, Placement};
 use pitot_protocols::Message;
 use pitot_protocols::message::Order;
 use pitot_stream::PARTITIONS;
@@ -17,6 +17,7 @@ pub(super) struct Detect {
     /// One for each worker, not for each partition: what an observer remembers is a cache, which changes no result, and
     /// 64 copies of it would fill memory and miss in the processor's.
     observers: Vec<Observer>,
+    placement: Placement,
     flows: Vec<Flows>,
     findings: Findings,
     observed: u64,
@@ -46,8 +47,10 @@ impl Detect {
     pub(super) fn new(config: &Config, workers: usize) -> Self {
         let namer = config.namer();
         let limits = pitot_observe::Limits::default();
+        let observer = || Observer::new(limits, namer.clone()).with_headers(config.headers());
         Self {
-            observers: (0..workers.max(1)).map(|_| Observer::new(limits, namer.clone())).collect(),
+            observers: (0..workers.max(1)).map(|_| observer()).collect(),
+            placement: Placement::default(),
             flows: (0..PARTITIONS).map(|_| Flows::new(config.drift())).collect(),
             findings: Findings::new(pitot_findings::Config::default()),
             observed: 0,
@@ -55,14 +58,16 @@ impl Detect {
     }
 
     /// What was learned, of which nothing is put off any more.
-    pub(super) fn learned(&mut self, next_tick_ns: Option<u64>) -> Learned<&[Flows], &Findings> {
+    pub(super) fn learned(&mut self, next_tick_ns: Option<u64>) -> Learned<&[Flows], &Findings, &Placement> {
         self.flows.iter_mut().for_each(Flows::settle);
-        Learned { next_tick_ns, flows: &self.flows, findings: &self.findings }
+        let Self { flows, findings, placement, .. } = self;
+        Learned { next_tick_ns, flows, findings, placement }
     }
 
     /// Goes on from what was learned before.
     pub(super) fn resume(&mut self, config: &Config, learned: Learned) {
-        let Learned { flows, findings, .. } = learned;
+        let Learned { flows, findings, placement, .. } = learned;
+        self.placement = placement;
         self.flows = flows.into_iter().map(|flows| flows.restored(config.drift())).collect();
         self.flows.resize_with(PARTITIONS, || Flows::new(config.drift()));
         self.findings = findings.restored(pitot_findings::Config::default());
@@ -114,6 +119,7 @@ impl Detect {
         });
         let mut observations = joined(observations);
         observations.sort_unstable_by_key(|observation| observation.order);
+        observations.iter_mut().for_each(|observation| self.placement.place(observation));
         self.observed += observations.len() as u64;
         let results = workers.map(&mut self.flows, queues(observations, &ticks), judge);
         self.report(results, &ticks, out);

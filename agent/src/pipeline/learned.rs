@@ -5,16 +5,19 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use pitot_drift::Flows;
 use pitot_findings::Findings;
+use pitot_observe::Placement;
 use serde::{Deserialize, Serialize};
 
 /// What a pipeline knows of flows; connections are not part of it. Borrowed where it is written, owned where it was read.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Learned<F = Vec<Flows>, L = Findings> {
+pub struct Learned<F = Vec<Flows>, L = Findings, P = Placement> {
     /// When the next second of a file is over, ns since the Unix epoch.
     pub(super) next_tick_ns: Option<u64>,
     /// By partition.
     pub(super) flows: F,
     pub(super) findings: L,
+    /// Which flows messages belong to.
+    pub(super) placement: P,
 }
 
 impl Learned {
