@@ -133,7 +133,11 @@ impl Flow {
     pub(crate) fn push(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
         let before = out.len();
         self.structure(message, config, out);
+        let of_values = out.len();
         self.values(message, config, out);
+        if out.len() > of_values {
+            self.leave_out_explained(out, of_values);
+        }
         for evidence in out.get(before..).unwrap_or_default() {
             for path in std::iter::once(&evidence.path).chain(&evidence.old_path) {
                 self.relations.reported(path, self.messages);
@@ -142,6 +146,17 @@ impl Flow {
         if self.relations.is_active(self.messages) {
             self.relate(message, config, out);
         }
+    }
+
+    /// Leaves out evidence, from place `from` on, of values in a relation that was reported as broken: one change, one
+    /// finding.
+    fn leave_out_explained(&self, out: &mut Vec<Evidence>, from: usize) {
+        let Self { relations, fields, messages, .. } = self;
+        let mut place = 0;
+        out.retain(|evidence| {
+            place += 1;
+            place <= from || !relations.explains(&evidence.path, *messages, fields)
+        });
     }
 
     /// Looks at what follows from what in a message.

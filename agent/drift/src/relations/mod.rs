@@ -46,6 +46,9 @@ const WAIT: u64 = 64;
 /// The same, where the left side is off by one factor: most likely a field has another scale, and which one is for its
 /// own detector to say. A break that long is decided well before the relation's bar.
 const WAIT_FOR_FACTOR: u64 = 1_024;
+/// Messages of the flow for which a broken relation is why the values of a field in it changed: what detectors of
+/// distributions need at most.
+const AFTERMATH: u64 = 4_096;
 /// Reports remembered.
 const REPORTS: usize = 16;
 /// Trials that hold again before a break is over.
@@ -99,9 +102,10 @@ enum Standing {
     /// An exception was seen too early.
     Dropped,
     Watched(Monitor),
-    /// Reported at a time; share of exceptions then; trials since the last exception; what the finding names.
+    /// Reported at a time and a message; share of exceptions then; trials since the last exception; what the finding names.
     Broken {
         at_ns: u64,
+        number: u64,
         share: f64,
         again: u64,
         slot: u32,
@@ -159,6 +163,17 @@ impl Relations {
             self.reports.remove(0);
         }
         self.reports.push((Arc::clone(path), number));
+    }
+
+    /// Whether a relation that was reported not long before message `number` has this path: what is found of its values
+    /// then is why it broke, or follows from that.
+    pub(crate) fn explains(&self, path: &str, number: u64, fields: &Fields) -> bool {
+        let is_recent = |known: &&Known| match known.standing {
+            Standing::Broken { number: reported, .. } => number.saturating_sub(reported) <= AFTERMATH,
+            _ => false,
+        };
+        let mut columns = self.known.iter().filter(is_recent).flat_map(|known| known.relation.columns());
+        columns.any(|column| fields.get(column.slot).is_some_and(|field| *field.path == *path))
     }
 
     /// Takes a message. `is_asked`: whether something else about a field is under test.
@@ -281,7 +296,7 @@ impl Relations {
         let replaced = self.is_replaced(place);
         for at in together {
             if let Some(known) = self.known.get_mut(at) {
-                known.report(came.message.t_ns, slot);
+                known.report(came, slot);
             }
         }
         if replaced {
@@ -389,9 +404,10 @@ impl Known {
         self.monitor().filter(|monitor| monitor.verdict(came.switches, came.budget) == Verdict::Broken)
     }
 
-    fn report(&mut self, at_ns: u64, slot: u32) {
+    fn report(&mut self, came: &Came<'_>, slot: u32) {
         let share = self.monitor().and_then(Monitor::doubt).map_or(1.0, Doubt::share);
-        self.standing = Standing::Broken { at_ns, share, again: 0, slot };
+        let (at_ns, number) = (came.message.t_ns, came.number);
+        self.standing = Standing::Broken { at_ns, number, share, again: 0, slot };
     }
 
     /// Whether it need not be remembered.
