@@ -2,12 +2,12 @@
 //!
 //! Route segments below one prefix, and the members of one object, are names of an interface, or data such as a user's
 //! name. An interface has a limited number of names, each seen again; of data there is always more to come. How many
-//! there are in all is estimated from those seen once and twice (A. Chao, "Nonparametric estimation of the number of
-//! classes in a population", 1984, in its bias-corrected form).
+//! there are in all is estimated from those seen once and twice (A. Chao, "Estimating the population size for
+//! capture-recapture data with unequal catchability", 1987, in its bias-corrected form).
 
 use serde::{Deserialize, Serialize};
 
-/// Names of which no more are needed to decide.
+/// Names, and chances to see them, of which no more are needed to decide.
 const ENOUGH: usize = 64;
 /// Names, seen and to come, from which on they are data.
 const MANY: u64 = 1_024;
@@ -19,6 +19,7 @@ pub(crate) const OFTEN: u8 = 16;
 /// How many names of one place were seen how often.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
+    trials: usize,
     names: usize,
     often: usize,
     once: u64,
@@ -26,6 +27,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Takes the next chance of names to be seen: names that come together are of one.
+    pub(crate) fn trial(&mut self) {
+        self.trials = self.trials.saturating_add(1);
+    }
+
     /// Takes a name that is seen once more, and that was seen `times` before; counts it there up to [`OFTEN`].
     pub(crate) fn add(&mut self, times: &mut u8) {
         match *times {
@@ -49,7 +55,7 @@ impl Seen {
     pub(crate) fn are_data(&self) -> bool {
         let rare = self.names - self.often;
         let to_come = self.once * self.once.saturating_sub(1) / (2 * (self.twice + 1));
-        rare > TOO_MANY || (rare > ENOUGH && rare as u64 + to_come > MANY)
+        self.trials > ENOUGH && (rare > TOO_MANY || (rare > ENOUGH && rare as u64 + to_come > MANY))
     }
 }
 
@@ -62,6 +68,7 @@ mod tests {
         let mut seen = Seen::default();
         let mut times = std::collections::BTreeMap::<u64, u8>::new();
         names.take(100_000).position(|name| {
+            seen.trial();
             seen.add(times.entry(name).or_default());
             seen.are_data()
         })

@@ -52,6 +52,7 @@ pub mod flow;
 mod flows;
 pub mod hash;
 pub mod identifier;
+pub mod members;
 mod names;
 pub mod naming;
 mod observer;
@@ -71,6 +72,7 @@ mod walk;
 
 pub use fields::HeaderNames;
 pub use flow::FlowKey;
+pub use members::Members;
 pub use naming::Namer;
 pub use observer::{Counters, Limits, Observer, Unobserved};
 pub use placement::Placement;

@@ -56,6 +56,7 @@ impl Routes {
             }
             if let Some(next) = node.next.get_mut(name).filter(|_| name != ID) {
                 lesson.is_more |= next.times < OFTEN;
+                node.seen.trial();
                 node.seen.add(&mut next.times);
             }
             if !node.is_learned && node.seen.are_data() {
