@@ -45,6 +45,8 @@ pub enum Command {
     Record(Record),
     /// Shows Pitot at work on a small integration of its own, with faults injected into it.
     Demo(Demo),
+    /// Works with what was learned.
+    Baseline(Baseline),
     /// Says what this machine allows, and how to fix what it does not.
     Doctor(Doctor),
     /// Checks a configuration file.
@@ -212,6 +214,115 @@ pub enum Fault {
     /// Nothing: then nothing must be reported.
     #[value(hide = true)]
     None,
+}
+
+/// `baseline`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  pitot baseline show\n  pitot baseline export --format openapi --server billing --output billing.json"
+)]
+pub struct Baseline {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub what: BaselineDo,
+}
+
+/// One variant a command about what was learned.
+#[derive(Debug, Subcommand)]
+pub enum BaselineDo {
+    /// Prints every flow: its paths, types, how often they are there, and what each channel still needs.
+    #[command(after_help = "Example:\n  pitot baseline show --flow 'shop -> billing'")]
+    Show {
+        /// Where it was learned.
+        #[command(flatten)]
+        of: Learnt,
+        /// Only flows that have this in their name.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        flow: String,
+        /// A line of JSON a flow instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes what bodies look like as JSON Schema, or what a server does as OpenAPI 3.1.
+    #[command(
+        after_help = "Example:\n  pitot baseline export --format json-schema --flow 'POST /v1/charges request'"
+    )]
+    Export {
+        /// Where it was learned.
+        #[command(flatten)]
+        of: Learnt,
+        /// Only flows that have this in their name.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        flow: String,
+        /// What to write.
+        #[arg(long, value_name = "FORMAT", default_value = "json-schema")]
+        format: Document,
+        /// For openapi: whose document. Needed where there are several servers.
+        #[arg(long, value_name = "NAME")]
+        server: Option<String>,
+        /// The file to write; `-` is standard output.
+        #[arg(long, value_name = "F", default_value = "-")]
+        output: PathBuf,
+    },
+    /// Prints what two baselines differ in; nothing where they do not.
+    #[command(after_help = "Example:\n  pitot baseline diff last-week.baseline")]
+    Diff {
+        /// A baseline file.
+        #[arg(value_name = "BEFORE")]
+        before: PathBuf,
+        /// Another. Default: what the running agent has learned until now.
+        #[arg(value_name = "AFTER")]
+        after: Option<PathBuf>,
+        /// The running agent's state directory.
+        #[arg(long, value_name = "D", env = "PITOT_STATE__DIRECTORY", default_value = "/var/lib/pitot")]
+        state: PathBuf,
+        /// Lines of JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Closes a finding of the running agent: what changed is as it should be.
+    #[command(after_help = "Example:\n  pitot baseline approve 85ba1388f33441bf")]
+    Approve {
+        /// The finding's id.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The running agent's state directory.
+        #[arg(long, value_name = "D", env = "PITOT_STATE__DIRECTORY", default_value = "/var/lib/pitot")]
+        state: PathBuf,
+    },
+    /// Lets the running agent forget a flow, and learn it anew. Prints what was forgotten.
+    #[command(after_help = "Example:\n  pitot baseline reset 'shop -> billing POST /v1/charges request'")]
+    Reset {
+        /// The flow: its name, or a part of it that no other has.
+        #[arg(value_name = "FLOW")]
+        flow: String,
+        /// Every flow that has this in its name.
+        #[arg(long)]
+        all: bool,
+        /// The running agent's state directory.
+        #[arg(long, value_name = "D", env = "PITOT_STATE__DIRECTORY", default_value = "/var/lib/pitot")]
+        state: PathBuf,
+    },
+}
+
+/// Where something was learned.
+#[derive(Debug, Args)]
+pub struct Learnt {
+    /// A baseline file. Default: what the running agent has learned until now.
+    #[arg(long, value_name = "F")]
+    pub baseline: Option<PathBuf>,
+    /// The running agent's state directory.
+    #[arg(long, value_name = "D", env = "PITOT_STATE__DIRECTORY", default_value = "/var/lib/pitot")]
+    pub state: PathBuf,
+}
+
+/// A document made of what was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// JSON Schema of bodies: of the only flow, or of each below `$defs`.
+    JsonSchema,
+    /// OpenAPI 3.1 of a server.
+    Openapi,
 }
 
 /// `doctor`

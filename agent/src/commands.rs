@@ -3,6 +3,7 @@
 use crate::cli::Command;
 use crate::exit::Outcome;
 
+mod baseline;
 mod demo;
 mod doctor;
 mod record;
@@ -22,6 +23,7 @@ pub fn execute(command: Command) -> Outcome {
         Command::Record(arguments) => record::execute(&arguments),
         Command::Demo(arguments) => demo::execute(&arguments),
         Command::DemoPeer(arguments) => demo::peer(&arguments),
+        Command::Baseline(arguments) => baseline::execute(&arguments),
         Command::Doctor(arguments) => doctor::execute(&arguments),
         Command::Validate(arguments) => validate::execute(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

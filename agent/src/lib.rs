@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
+pub mod baseline;
 pub mod cli;
 pub mod commands;
 pub mod config;

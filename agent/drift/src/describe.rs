@@ -67,16 +67,18 @@ impl Flow {
                 *of_slot = place;
             }
         }
-        let describe = |slot: &u32| {
+        let describe = |(place, slot): (usize, &u32)| {
             let field = fields.get(*slot)?;
+            // Its path is a part of the field's, so it comes before; a file may say otherwise.
             let parent = field.parent.and_then(|parent| places.get(parent as usize).copied());
+            let parent = parent.filter(|parent| *parent < place);
             Some(PathDescription { parent, ..describe(field, fields) })
         };
         FlowDescription {
             key: Arc::clone(&self.key),
             messages: self.messages(),
             needs: config.learning_messages.saturating_sub(self.messages()),
-            paths: order.iter().filter_map(describe).collect(),
+            paths: order.iter().enumerate().filter_map(describe).collect(),
         }
     }
 }
