@@ -1,51 +1,62 @@
 //! Streams as columns, for detectors that watch numbers: what `peers/judge.py` reads.
 //!
 //! `aa/NAME.csv`: a row for each message, `t_s` and a column for each numeric field or code. `cases/N.csv`: `t_s`,
-//! `affected` (0 or 1) and `value` of one field, with a change; `cases.jsonl` says which, a line per file.
+//! `affected` (0 or 1) and `value` of one field, with a change; `cases.jsonl` says which, a line per file. All of them a
+//! thousand messages a day, so that there are days to compare. `pitot.jsonl`: what Pitot says of the same messages.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use pitot_findings::finding::State;
 use serde_json::{Value, json};
 
 use crate::change::{Change, Rollout, Spread};
 use crate::integrations::{HELD_OUT, Meaning, integration};
 use crate::jobs;
 use crate::matrix::{Case, cases};
+use crate::peer::{PeerAlarms, PeerCase};
+use crate::record::Record;
+use crate::replay::Replay;
+use crate::score::judge;
 use crate::stream::{Sent, Stream};
 
-const DAY_S: f64 = 86_400.0;
+const A_DAY: f64 = 1_000.0;
 const SEED: u64 = 1;
+/// Messages before a change and after it.
+const CLEAN: u64 = 20_000;
+const AFTER: u64 = 8_000;
 
-/// Writes streams of so many messages each, spread over so many days, and one for each change of a number.
+/// Writes streams of so many messages each, and one for each change of a number.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn run(folder: &Path, messages: u64, days: f64) -> io::Result<()> {
+pub fn run(folder: &Path, messages: u64) -> io::Result<()> {
     fs::create_dir_all(folder.join("aa"))?;
     fs::create_dir_all(folder.join("cases"))?;
-    let written = jobs::each(&HELD_OUT, |name| {
-        let rate = integration(name, SEED).map_or(1.0, |integration| integration.load.rate);
-        unchanged(
-            &folder.join(format!("aa/{name}.csv")),
-            name,
-            messages,
-            messages as f64 / days / DAY_S / rate,
-        )
-    });
-    written.into_iter().collect::<io::Result<()>>()?;
+    let aa = jobs::each(&HELD_OUT, |name| unchanged(&folder.join(format!("aa/{name}.csv")), name, messages));
+    let mut own = Vec::new();
+    for alarms in aa {
+        own.push(Record::PeerAlarms(alarms?));
+    }
     let all: Vec<Case> = cases(true, SEED, "").into_iter().filter(is_of_numbers).collect();
     let numbered: Vec<(usize, Case)> = all.into_iter().enumerate().collect();
-    let lines =
+    let judged =
         jobs::each(&numbered, |(number, case)| changed(&folder.join(format!("cases/{number}.csv")), case));
     let mut list = File::create(folder.join("cases.jsonl"))?;
-    for ((number, case), rows) in numbered.iter().zip(lines) {
-        let line = json!({"file": format!("cases/{number}.csv"), "label": case.label(), "class": case.class(), "rows": rows?});
-        writeln!(list, "{line}")?;
+    for ((number, case), judged) in numbered.iter().zip(judged) {
+        let file = format!("cases/{number}.csv");
+        writeln!(list, "{}", json!({"file": file, "label": case.label(), "class": case.class()}))?;
+        own.push(Record::PeerCase(judged?));
     }
-    Ok(())
+    let mut out = File::create(folder.join("pitot.jsonl"))?;
+    own.iter().try_for_each(|record| writeln!(out, "{}", serde_json::to_string(record)?))
+}
+
+/// What makes an integration send a thousand messages a day.
+fn pace(name: &str) -> f64 {
+    A_DAY / 86_400.0 / integration(name, SEED).map_or(1.0, |integration| integration.load.rate)
 }
 
 fn is_number(meaning: Meaning) -> bool {
@@ -71,35 +82,44 @@ fn is_of_numbers(case: &Case) -> bool {
         )
 }
 
-fn unchanged(file: &Path, name: &str, messages: u64, pace: f64) -> io::Result<()> {
+fn unchanged(file: &Path, name: &str, messages: u64) -> io::Result<PeerAlarms> {
     let mut out = BufWriter::new(File::create(file)?);
-    let mut stream = Stream::at_pace(name, SEED, pace).expect("a known name");
+    let mut stream = Stream::at_pace(name, SEED, pace(name)).expect("a known name");
+    let mut replay = Replay::new(name);
     let (_, kind) = &stream.integration().kinds[0];
     let route = kind.route;
     let is_column = |meaning: Meaning| is_number(meaning) || matches!(meaning, Meaning::Code | Meaning::Flag);
-    let paths: Vec<&str> =
-        kind.fields.iter().filter(|(_, meaning)| is_column(*meaning)).map(|(path, _)| *path).collect();
+    let columns = kind.fields.iter().filter(|(_, meaning)| is_column(*meaning));
+    let paths: Vec<&str> = columns.map(|(path, _)| *path).collect();
     writeln!(out, "t_s,{}", paths.join(","))?;
     let mut written = 0;
     while written < messages {
         let sent = stream.send();
-        if sent.route != route {
-            continue;
+        if sent.route == route {
+            let body = body(&sent);
+            let mut row = (sent.moment.t_ns / 1_000_000_000).to_string();
+            for path in &paths {
+                // Writing to a String does not fail.
+                let _ = write!(row, ",{}", first(&body, path).map_or_else(String::new, cell));
+            }
+            writeln!(out, "{row}")?;
+            written += 1;
         }
-        let body = body(&sent);
-        let mut row = (sent.moment.t_ns / 1_000_000_000).to_string();
-        for path in &paths {
-            // Writing to a String does not fail.
-            let _ = write!(row, ",{}", first(&body, path).map_or_else(String::new, cell));
-        }
-        writeln!(out, "{row}")?;
-        written += 1;
+        replay.push(sent);
     }
-    out.flush()
+    out.flush()?;
+    let alarms = replay.finish().findings.iter().filter(|finding| finding.state == State::Open).count();
+    Ok(PeerAlarms {
+        detector: "Pitot".into(),
+        setting: "default".into(),
+        messages,
+        fields: paths.len(),
+        alarms,
+    })
 }
 
-/// The values of the changed field; how many.
-fn changed(file: &Path, case: &Case) -> io::Result<usize> {
+/// Writes the values of the changed field, and says what Pitot makes of them.
+fn changed(file: &Path, case: &Case) -> io::Result<PeerCase> {
     let mut out = BufWriter::new(File::create(file)?);
     let mut injection = case.injection.clone();
     if matches!(injection.change, Change::Up(_) | Change::Wider(_)) {
@@ -107,25 +127,35 @@ fn changed(file: &Path, case: &Case) -> io::Result<usize> {
     } else {
         injection.spread = Spread::default();
     }
-    let path = injection.path;
-    let (clean, after) = (20_000, 8_000);
-    let mut stream =
-        Stream::new(case.name, case.seed).expect("a known name").with(injection, clean, case.seed);
+    let (path, expected) = (injection.path, injection.expected());
+    let stream = Stream::at_pace(case.name, case.seed, pace(case.name)).expect("a known name");
+    let mut stream = stream.with(injection, CLEAN, case.seed);
+    let mut replay = Replay::new(case.name);
     let route = stream.integration().kinds[case.injection.kind].1.route;
     writeln!(out, "t_s,affected,value")?;
-    let mut rows = 0;
-    while stream.since_change() < after {
+    let mut affected = Vec::new();
+    while stream.since_change() < AFTER {
         let sent = stream.send();
-        let Some(value) =
-            (sent.route == route).then(|| body(&sent)).and_then(|body| first(&body, path).map(cell))
-        else {
-            continue;
-        };
-        writeln!(out, "{},{},{value}", sent.moment.t_ns / 1_000_000_000, u8::from(sent.is_affected))?;
-        rows += 1;
+        if sent.is_affected {
+            affected.push(sent.moment.t_ns);
+        }
+        if sent.route == route
+            && let Some(value) = first(&body(&sent), path).map(cell)
+        {
+            writeln!(out, "{},{},{value}", sent.moment.t_ns / 1_000_000_000, u8::from(sent.is_affected))?;
+        }
+        replay.push(sent);
     }
     out.flush()?;
-    Ok(rows)
+    let outcome = judge(&replay.finish().findings, &expected, &affected);
+    Ok(PeerCase {
+        detector: "Pitot".into(),
+        setting: "default".into(),
+        label: case.label(),
+        class: case.class(),
+        found: outcome.found,
+        delay: outcome.delay,
+    })
 }
 
 fn body(sent: &Sent) -> Value {

@@ -59,9 +59,6 @@ enum What {
         /// Messages of each stream without a change
         #[arg(long, default_value_t = 170_000)]
         messages: u64,
-        /// Days that they take
-        #[arg(long, default_value_t = 56.0)]
-        days: f64,
     },
     /// `docs/accuracy.md`, of what other commands wrote with `--json`
     Table {
@@ -113,7 +110,7 @@ fn run(what: What) -> Result<(), Box<dyn std::error::Error>> {
             print(judged.into_iter().map(Record::Case), common.json)
         }
         What::History { folder, json } => print(history::run(&folder)?.into_iter().map(Record::Step), json),
-        What::Export { folder, messages, days } => Ok(export::run(&folder, messages, days)?),
+        What::Export { folder, messages } => Ok(export::run(&folder, messages)?),
         What::Table { files } => table(&files),
         What::Show { name, lines, seed } => {
             let mut stream =

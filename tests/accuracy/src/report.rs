@@ -64,7 +64,7 @@ impl Parts {
             sections.push(history::section(&self.steps));
         }
         if !self.alarms.is_empty() || !self.peer_cases.is_empty() {
-            sections.push(peers::section(&self.alarms, &self.peer_cases, &self.aa, &self.cases));
+            sections.push(peers::section(&self.alarms, &self.peer_cases));
         }
         if !self.cases.is_empty() {
             sections.push(matrix::failures(&self.cases));

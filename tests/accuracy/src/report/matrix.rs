@@ -12,10 +12,10 @@ const PAIRED: [&str; 4] = ["field_renamed", "field_moved", "type_changed", "arra
 
 /// Cases of one row of a table.
 #[derive(Default)]
-pub(super) struct Row<'a>(Vec<&'a Judged>);
+struct Row<'a>(Vec<&'a Judged>);
 
 impl<'a> Row<'a> {
-    pub(super) fn of(cases: impl IntoIterator<Item = &'a Judged>) -> Self {
+    fn of(cases: impl IntoIterator<Item = &'a Judged>) -> Self {
         Self(cases.into_iter().collect())
     }
 
@@ -27,11 +27,11 @@ impl<'a> Row<'a> {
         self.count(is) as f64 / self.0.len().max(1) as f64
     }
 
-    pub(super) fn found(&self) -> usize {
+    fn found(&self) -> usize {
         self.count(|case| case.outcome.found)
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.0.len()
     }
 
@@ -44,12 +44,8 @@ impl<'a> Row<'a> {
         delays.get(place.saturating_sub(1)).copied()
     }
 
-    pub(super) fn median(&self) -> Option<usize> {
-        self.delay(0.5)
-    }
-
     /// Of what was found, what was found within its row's delay.
-    pub(super) fn in_time(&self) -> f64 {
+    fn in_time(&self) -> f64 {
         let is_in_time = |case: &Judged| case.class.bar().is_none_or(|bar| case.outcome.delay <= bar.delay);
         let hits = self.count(|case| case.outcome.found && is_in_time(case));
         hits as f64 / self.found().max(1) as f64
