@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 use pitot_observe::hash::mix;
-use pitot_observe::{FlowKey, Observation, Shape};
+use pitot_observe::{FlowKey, Members, Observation, Shape};
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ pub(crate) struct Flow {
     pub(crate) hash: u64,
     /// Number of its last message among all of its partition, for eviction.
     pub(crate) seen: u64,
+    /// Which of its objects are maps.
+    members: Members,
     fields: Fields,
     /// The values of each field, by its slot.
     values: Vec<values::Field>,
@@ -96,6 +98,7 @@ impl Flow {
             key,
             hash,
             seen: 0,
+            members: Members::default(),
             fields: Fields::default(),
             values: Vec::new(),
             due: Vec::new(),
@@ -127,7 +130,16 @@ impl Flow {
 
     /// Paths that were not learned because of the cap.
     pub(crate) fn refused_paths(&self) -> u64 {
-        self.fields.refused
+        self.fields.refused + self.members.refused()
+    }
+
+    /// Folds the names in a message that are data. Where an object turns out to be a map, what was learned of its members
+    /// has no meaning: the flow is learned anew.
+    pub(crate) fn fold(&mut self, message: &mut Observation) {
+        if self.members.fold(message) {
+            let members = std::mem::take(&mut self.members);
+            *self = Self { members, seen: self.seen, ..Self::new(Arc::clone(&self.key), self.hash) };
+        }
     }
 
     pub(crate) fn push(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {

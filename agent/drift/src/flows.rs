@@ -95,7 +95,7 @@ impl Flows {
     }
 
     /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.
-    pub fn push(&mut self, observation: Observation, out: &mut Vec<Evidence>) {
+    pub fn push(&mut self, mut observation: Observation, out: &mut Vec<Evidence>) {
         self.counters.messages += 1;
         let key = Place { key: Arc::clone(&observation.flow), hash: observation.flow_hash };
         let place = match self.places.get(&key) {
@@ -104,6 +104,7 @@ impl Flows {
         };
         if let Some(flow) = self.flows.get_mut(place) {
             flow.seen = self.counters.messages;
+            flow.fold(&mut observation);
             flow.push(&observation, &self.config, out);
         }
     }
