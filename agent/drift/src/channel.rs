@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::HISTORY;
+use crate::rate::{Rate, Shift, Totals};
 use crate::runs::Runs;
+use pitot_observe::hash::mix;
 
 /// Runs shorter than this are never a change.
 const SHORTEST: u64 = 32;
@@ -60,6 +62,9 @@ struct Past {
     full_runs: Runs,
     none_check: Check,
     full_check: Check,
+    rate: Rate,
+    /// Of the trials with the property since the first interruption: equal ones are of equal sets.
+    signature: u64,
 }
 
 impl Channel {
@@ -116,6 +121,9 @@ impl Channel {
         if now - self.last_some > 1 || !full {
             self.interrupt(now, full, t_ns);
         }
+        if let Some(past) = &mut self.past {
+            past.signature = past.signature.wrapping_add(mix(now));
+        }
         self.some += 1;
         self.last_some = now;
         self.last_some_ns = t_ns;
@@ -131,7 +139,10 @@ impl Channel {
     #[cold]
     fn interrupt(&mut self, now: u64, full: bool, t_ns: u64) {
         let absent = now - self.last_some - 1;
-        let past = self.past.get_or_insert_default();
+        let Self { born, some, last_some, last_some_ns, .. } = *self;
+        let start = Totals { trials: last_some - born, some, t_ns: last_some_ns };
+        let past =
+            self.past.get_or_insert_with(|| Box::new(Past { rate: Rate::new(start), ..Past::default() }));
         past.none_runs.add(absent);
         if absent > 0 {
             past.full_runs.add(self.last_some - self.last_short);
@@ -143,6 +154,24 @@ impl Channel {
             self.last_short = now;
             self.full_since_ns = t_ns;
         }
+    }
+
+    /// Whether this property of a member and that of another of the same object were always together, and not always
+    /// there: the trials of that, or `None`.
+    pub(crate) fn together(&self, other: &Self) -> Option<u64> {
+        let (past, others) = (self.past.as_ref()?, other.past.as_ref()?);
+        let is_together = past.signature == others.signature
+            && (self.born, self.some, self.last_some) == (other.born, other.some, other.last_some);
+        is_together.then_some(self.some)
+    }
+
+    /// Whether the rate of trials with the property has changed, at trial `now`. Begins a new baseline where it has.
+    pub(crate) fn shifted(&mut self, now: u64, t_ns: u64, budget: f64) -> Option<Shift> {
+        let totals = Totals { trials: now.checked_sub(self.born)?, some: self.some, t_ns };
+        let past = self.past.as_mut()?;
+        let shift = past.rate.look(totals, budget)?;
+        past.rate = Rate::new(totals);
+        Some(shift)
     }
 
     /// Whether the property has gone.

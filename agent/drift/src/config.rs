@@ -1,7 +1,7 @@
 //! What a user may set.
 
 /// Trials of history before anything is claimed about a property.
-pub(crate) const HISTORY: u64 = 100;
+pub(crate) const HISTORY: u64 = 64;
 
 /// Settings of the detectors.
 #[derive(Debug, Clone, Copy, PartialEq)]

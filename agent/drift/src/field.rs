@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
 use crate::evidence::Kind;
+use crate::novelty::Event;
 use crate::types::Types;
 
 /// How long the state before a change is kept (contract, section 2: 7 days), ns.
@@ -18,11 +19,19 @@ pub(crate) struct Reported {
     pub(crate) at_ns: u64,
     /// The types before, of a type change.
     pub(crate) types: Types,
-    /// The other field, of a rename.
+    /// The other field, of a rename or move.
     pub(crate) other: Option<u32>,
+    /// The rate before, of a change of presence.
+    pub(crate) rate: Option<f64>,
+    /// The trial at which it was reported, of a change of presence.
+    pub(crate) trial: u64,
 }
 
 impl Reported {
+    pub(crate) fn new(kind: Kind, at_ns: u64, types: Types, trial: u64) -> Self {
+        Self { kind, at_ns, types, other: None, rate: None, trial }
+    }
+
     /// Whether a return to the state before still counts as one.
     pub(crate) fn is_kept(&self, now_ns: u64) -> bool {
         now_ns.saturating_sub(self.at_ns) <= KEPT_NS
@@ -41,6 +50,8 @@ pub(crate) struct Field {
     pub(crate) messages: u64,
     /// Messages in which it is an object.
     pub(crate) objects: u64,
+    /// Open questions about it.
+    pub(crate) asked: u32,
     pub(crate) types: Types,
     /// Types since the oldest question about them was raised.
     pub(crate) types_under_test: Types,
@@ -69,6 +80,7 @@ impl Field {
             is_member,
             messages: 0,
             objects: 0,
+            asked: 0,
             types: Types::default(),
             types_under_test: Types::default(),
             types_from: 0,
@@ -79,6 +91,15 @@ impl Field {
             presence_report: None,
             null_report: None,
             type_report: None,
+        }
+    }
+
+    /// What was last reported of what an event is about.
+    pub(crate) fn report(&mut self, event: Event) -> &mut Option<Reported> {
+        match event {
+            Event::Present | Event::Absent => &mut self.presence_report,
+            Event::Null | Event::NotNull => &mut self.null_report,
+            Event::Type => &mut self.type_report,
         }
     }
 

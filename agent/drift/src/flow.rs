@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
-use pitot_observe::hash::mix;
 use pitot_observe::{FlowKey, Members, Observation, Shape};
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
@@ -12,10 +11,10 @@ use crate::channel::Channel;
 use crate::config::{Config, HISTORY};
 use crate::evidence::Evidence;
 use crate::field::Reported;
-use crate::novelty::{Event, Novelty, Occurrence, Verdict};
-use crate::plan::{Fields, Missing, Plan, Step};
+use crate::likeness::Likeness;
+use crate::novelty::{Event, Novelty};
+use crate::plan::{Fields, Plan, Step};
 use crate::relations::{self, Relations};
-use crate::rename;
 use crate::report::{Moment, Reporter};
 use crate::values::{self, Came};
 
@@ -23,8 +22,8 @@ use crate::values::{self, Came};
 const HISTORY_AFTER_REPORT: u64 = 32;
 /// Messages between two looks at what did not happen.
 const SWEEP: u64 = 8;
-/// Questions open at one time; what would raise another is learned.
-const QUESTIONS: usize = 256;
+/// Messages of which one shows what values look like ([`Likeness`]), while nothing is asked.
+const SAMPLED: u64 = 16;
 /// Shapes whose plans are kept.
 const PLANS: usize = 512;
 
@@ -42,6 +41,8 @@ pub(crate) struct Flow {
     fields: Fields,
     /// The values of each field, by its slot.
     values: Vec<values::Field>,
+    /// What the values of each field look like, by its slot.
+    likeness: Vec<Likeness>,
     /// Slots of fields whose values are to be judged.
     #[serde(skip)]
     due: Vec<u32>,
@@ -87,9 +88,10 @@ struct Incident {
     /// Trials without it so far, where there never was one.
     history: Option<u64>,
     trial: u64,
-    /// Instances concerned.
-    amount: u32,
+    /// Whether it concerns every instance in the message.
     whole: bool,
+    /// See [`crate::plan::Missing::beside`].
+    beside: Option<u32>,
 }
 
 impl Flow {
@@ -101,6 +103,7 @@ impl Flow {
             members: Members::default(),
             fields: Fields::default(),
             values: Vec::new(),
+            likeness: Vec::new(),
             due: Vec::new(),
             plans: HashMap::new(),
             repeats: Repeats::default(),
@@ -207,8 +210,28 @@ impl Flow {
                 self.due.push(slot);
             }
         }
+        if !self.novelties.is_empty() || self.messages.is_multiple_of(SAMPLED) {
+            self.sample_values(&plan, message);
+        }
         if !self.due.is_empty() {
             self.judge_values(message, came, out);
+        }
+    }
+
+    #[cold]
+    fn sample_values(&mut self, plan: &Plan, message: &Observation) {
+        if self.likeness.len() < self.fields.list.len() {
+            self.likeness.resize_with(self.fields.list.len(), Likeness::default);
+        }
+        let mut last = None;
+        for leaf in &message.values {
+            let slot = plan.slot(leaf.entry);
+            // Of an array, the first of each run of values.
+            if last.replace(slot) != Some(slot)
+                && let Some(likeness) = self.likeness.get_mut(slot as usize)
+            {
+                likeness.see(&leaf.value);
+            }
         }
     }
 
@@ -249,7 +272,13 @@ impl Flow {
             touched |= self.step(step, message, learning);
         }
         for missing in &plan.missing {
-            touched |= self.missing(*missing, message, learning);
+            let field = self.fields.get(missing.slot);
+            if missing.beside.is_some() || field.is_some_and(|field| field.presence.is_always()) {
+                touched |= self.missing(*missing, message, learning);
+            }
+        }
+        if !self.novelties.is_empty() {
+            touched |= self.follow(&plan, message);
         }
         let sweep = self.messages.is_multiple_of(SWEEP);
         if learning || !(sweep || touched) {
@@ -261,7 +290,7 @@ impl Flow {
         self.judge(false, config, out);
         if sweep {
             let Self { key, fields, last, novelties, .. } = self;
-            Reporter { key, fields, moment: last, out }.runs(novelties, config.error_budget);
+            Reporter { key, fields, moment: last, out }.sweep(novelties, config.error_budget);
         }
         sort(out, before);
         if sweep
@@ -323,14 +352,12 @@ impl Flow {
         let nulls = step.null.map_or(0, count);
         let parent = step.parent.map(|(entry, slot)| (count(entry), slot));
         let trials = parent.and_then(|(_, slot)| self.fields.get(slot)).map_or(0, |parent| parent.objects);
-        let open = !self.novelties.is_empty();
-
         let Some(field) = self.fields.get_mut(step.slot) else { return false };
         field.messages += 1;
         field.objects += u64::from(step.is_object);
         let is_expected =
             if nulls == 0 { !field.nulls.is_always() } else { nulls == total && !field.nulls.is_never() };
-        let is_ordinary = !open
+        let is_ordinary = field.asked == 0
             && is_expected
             && field.types.contains(step.types)
             && parent.is_none_or(|(parents, _)| total >= parents && !field.presence.is_never());
@@ -358,19 +385,19 @@ impl Flow {
         learning: bool,
     ) -> bool {
         let Instances { total, nulls, parents } = instances;
-        let open = !self.novelties.is_empty();
         let Some(field) = self.fields.get_mut(step.slot) else { return false };
+        let open = field.asked > 0;
         let now = field.messages;
         let mut incidents: [Option<Incident>; 5] = [const { None }; Event::COUNT];
-        let incident = |event, history: Option<u64>, trial, amount, whole| {
+        let incident = |event, history: Option<u64>, trial, whole| {
             let history = history.filter(|_| !learning);
             (history.is_some() || open).then_some(Incident {
                 slot: step.slot,
                 event,
                 history,
                 trial,
-                amount,
                 whole,
+                beside: None,
             })
         };
 
@@ -380,11 +407,11 @@ impl Flow {
             if field.presence.is_never() || open {
                 let history = (trials - 1).saturating_sub(field.absent_from);
                 let first = field.presence.is_never() && history >= enough;
-                incidents[0] = incident(Event::Present, first.then_some(history), trials, total, is_full);
+                incidents[0] = incident(Event::Present, first.then_some(history), trials, is_full);
             }
             if !is_full {
                 let history = first_absence(&field.presence, trials, enough);
-                incidents[1] = incident(Event::Absent, history, trials, parents - total, false);
+                incidents[1] = incident(Event::Absent, history, trials, false);
             }
             field.presence.see(trials, is_full, message.t_ns);
         }
@@ -393,11 +420,11 @@ impl Flow {
             if nulls > 0 {
                 let history = (now - 1).saturating_sub(field.not_null_from);
                 let first = field.nulls.is_never() && history >= enough;
-                incidents[2] = incident(Event::Null, first.then_some(history), now, nulls, nulls == total);
+                incidents[2] = incident(Event::Null, first.then_some(history), now, nulls == total);
             }
             if nulls < total {
                 let history = first_absence(&field.nulls, now, enough);
-                incidents[3] = incident(Event::NotNull, history, now, total - nulls, nulls == 0);
+                incidents[3] = incident(Event::NotNull, history, now, nulls == 0);
             }
             if nulls > 0 {
                 field.nulls.see(now, nulls == total, message.t_ns);
@@ -408,7 +435,7 @@ impl Flow {
             let asked = open && !field.types_under_test.is_empty();
             let first = !learning && !field.types.is_empty() && history >= history_needed(field.type_report);
             if asked || first {
-                incidents[4] = incident(Event::Type, first.then_some(history), now, total, true);
+                incidents[4] = incident(Event::Type, first.then_some(history), now, true);
             } else {
                 field.types = field.types.with(step.types);
             }
@@ -421,127 +448,6 @@ impl Flow {
             touched |= self.raise(incident, message);
         }
         touched
-    }
-
-    /// A member that was always there is not in this message.
-    fn missing(&mut self, missing: Missing, message: &Observation, learning: bool) -> bool {
-        let (entry, slot) = missing.parent;
-        let trials = self.fields.get(slot).map_or(0, |parent| parent.objects);
-        let amount = message.counts.get(entry);
-        let Some(field) = self.fields.get(missing.slot) else { return false };
-        let enough = history_needed(field.presence_report);
-        let history = first_absence(&field.presence, trials, enough).filter(|_| !learning);
-        let incident = Incident {
-            slot: missing.slot,
-            event: Event::Absent,
-            history,
-            trial: trials,
-            amount,
-            whole: true,
-        };
-        self.raise(&incident, message)
-    }
-
-    /// Adds an incident to the question it belongs to, or raises that.
-    fn raise(&mut self, incident: &Incident, message: &Observation) -> bool {
-        let Incident { slot, event, trial, .. } = *incident;
-        let occurrence = Occurrence {
-            message,
-            trial,
-            signature: mix(self.messages ^ (u64::from(incident.amount) << 40)),
-            whole: incident.whole,
-            switches: self.switches,
-        };
-        if let Some(novelty) = self.novelties.iter_mut().find(|n| n.slot == slot && n.event == event) {
-            novelty.add(&occurrence);
-            return true;
-        }
-        let Some(history) = incident.history else { return false };
-        let parent = self.fields.get(slot).and_then(|field| field.parent);
-        let is_below_new = event == Event::Present
-            && self.novelties.iter().any(|n| Some(n.slot) == parent && n.event == Event::Present);
-        if is_below_new || self.novelties.len() >= QUESTIONS {
-            return false;
-        }
-        let number = &mut self.raised[event as usize];
-        self.novelties.push(Novelty::new(slot, event, history, *number, &occurrence));
-        *number += 1;
-        true
-    }
-
-    /// Decides the open questions.
-    fn judge(&mut self, at_end: bool, config: &Config, out: &mut Vec<Evidence>) {
-        if self.novelties.is_empty() {
-            return;
-        }
-        let mut done = vec![false; self.novelties.len()];
-        for i in 0..self.novelties.len() {
-            let Some(novelty) = self.novelties.get(i).filter(|_| done.get(i) == Some(&false)) else {
-                continue;
-            };
-            let now = trials_of(&self.fields, novelty);
-            let verdict = if !at_end {
-                novelty.verdict(now, self.switches, config.error_budget)
-            } else if novelty.is_change_at_end(now, self.switches, config.error_budget) {
-                Verdict::Change
-            } else {
-                Verdict::Open
-            };
-            match verdict {
-                Verdict::Open => continue,
-                Verdict::Rare => self.learn(i),
-                Verdict::Change => {
-                    if let Some(partner) = self.report(i, now, &done, out)
-                        && let Some(done) = done.get_mut(partner)
-                    {
-                        *done = true;
-                    }
-                }
-            }
-            if let Some(done) = done.get_mut(i) {
-                *done = true;
-            }
-        }
-        let mut done = done.into_iter();
-        self.novelties.retain(|_| !done.next().unwrap_or(false));
-    }
-
-    /// What was asked about is a rare thing: it belongs to the flow.
-    fn learn(&mut self, question: usize) {
-        let Some(novelty) = self.novelties.get(question) else { return };
-        if novelty.event == Event::Type
-            && let Some(field) = self.fields.get_mut(novelty.slot)
-        {
-            field.types = field.types.with(field.types_under_test);
-            field.types_under_test = Default::default();
-        }
-    }
-
-    /// Reports a change; where it is half of a rename, with the other half, whose question is returned.
-    fn report(&mut self, question: usize, now: u64, done: &[bool], out: &mut Vec<Evidence>) -> Option<usize> {
-        let Self { key, fields, last, novelties, .. } = self;
-        let partner =
-            rename::partner(question, novelties, fields, now).filter(|i| done.get(*i) == Some(&false));
-        let novelty = novelties.get(question)?;
-        let mut reporter = Reporter { key, fields, moment: last, out };
-        match partner.and_then(|partner| Some((partner, novelties.get(partner)?))) {
-            Some((_, other)) if novelty.event == Event::Present => reporter.rename(other, novelty, now),
-            Some((_, other)) => reporter.rename(novelty, other, now),
-            None => reporter.novelty(novelty, now),
-        }
-        partner
-    }
-}
-
-/// How many trials a question's field has had.
-pub(crate) fn trials_of(fields: &Fields, novelty: &Novelty) -> u64 {
-    let field = fields.get(novelty.slot);
-    match novelty.event {
-        Event::Present | Event::Absent => field
-            .and_then(|field| field.parent)
-            .and_then(|parent| fields.get(parent))
-            .map_or(0, |p| p.objects),
-        Event::Null | Event::NotNull | Event::Type => field.map_or(0, |field| field.messages),
     }
 }
 
@@ -561,6 +467,9 @@ fn sort(out: &mut [Evidence], from: usize) {
         new.sort_by(|a, b| a.path.cmp(&b.path).then(a.kind.cmp(&b.kind)));
     }
 }
+
+mod questions;
+pub(crate) use questions::trials_of;
 
 #[cfg(test)]
 mod tests;

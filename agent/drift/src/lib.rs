@@ -5,7 +5,9 @@
 //!
 //! How a change is told from chance:
 //! - What never happened before (a path, a missing member, a null, a type) raises a question, decided by an e-process.
-//! - What sometimes happens and stops, or sometimes fails and no longer does, is decided by the lengths of earlier runs.
+//! - What sometimes happens and stops, or sometimes fails and no longer does, is decided by the lengths of earlier runs;
+//!   what comes to happen at another rate, by how far earlier blocks of messages were apart.
+//! - What vanishes in exactly those messages in which another thing appears has moved, if it keeps its types and members.
 //! - Nothing is reported before a flow's first messages are learned, and a change is learned once it is reported.
 //!
 //! ```
@@ -27,14 +29,19 @@ mod field;
 mod flow;
 mod flows;
 mod gamma;
+mod likeness;
 mod novelty;
+mod pairing;
 mod plan;
+mod rate;
 mod relations;
-mod rename;
 mod report;
 mod runs;
+mod senders;
+mod sweep;
 mod types;
 mod values;
+mod variant;
 
 pub use config::Config;
 pub use describe::FlowDescription;

@@ -7,6 +7,7 @@ use pitot_observe::shape::ValueKind;
 use pitot_observe::{Counts, Shape};
 use serde::{Deserialize, Serialize};
 
+use crate::config::HISTORY;
 use crate::field::Field;
 use crate::types::Types;
 
@@ -29,8 +30,10 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Missing {
     pub(crate) slot: u32,
-    /// Entry and slot of the object that lacks it.
-    pub(crate) parent: (u32, u32),
+    /// Slot of the object that lacks it.
+    pub(crate) parent: u32,
+    /// A member of the shape with which it always came together.
+    pub(crate) beside: Option<u32>,
 }
 
 /// What to do for a message of a shape.
@@ -58,6 +61,11 @@ impl Plan {
     /// Whether this is the plan of a shape, as far as the flow's fields are those of `version`.
     pub(crate) fn is_of(&self, shape: &Shape, version: u64) -> bool {
         self.hash == shape.hash && self.entries == shape.entries.len() && self.version == version
+    }
+
+    /// Whether a path is in its shape.
+    pub(crate) fn holds(&self, slot: u32) -> bool {
+        self.steps.iter().any(|step| step.slot == slot)
     }
 
     /// Whether every member is in as many instances as its parent.
@@ -107,13 +115,20 @@ impl Fields {
         }
         let mut missing = Vec::new();
         for step in &steps {
-            let object = (step.first..step.end).find(|i| is_object(shape, *i));
-            let (Some(entry), Some(field)) = (object, self.get(step.slot)) else { continue };
-            for child in field.children.iter().copied() {
-                let is_absent = !present.get(child as usize).copied().unwrap_or(true);
-                if is_absent && self.get(child).is_some_and(|child| child.is_member) {
-                    missing.push(Missing { slot: child, parent: (entry, step.slot) });
-                }
+            let is_object = (step.first..step.end).any(|i| is_object(shape, i));
+            let Some(field) = self.get(step.slot).filter(|_| is_object) else { continue };
+            let is_there = |slot: u32| present.get(slot as usize).copied().unwrap_or(true);
+            for child in field.children.iter().copied().filter(|child| !is_there(*child)) {
+                let Some(absent) = self.get(child).filter(|child| child.is_member) else { continue };
+                let beside = |other: &u32| {
+                    is_there(*other)
+                        && self
+                            .get(*other)
+                            .is_some_and(|other| absent.presence.together(&other.presence).is_some())
+                };
+                let is_known = absent.presence.some >= HISTORY;
+                let beside = field.children.iter().copied().filter(|_| is_known).find(beside);
+                missing.push(Missing { slot: child, parent: step.slot, beside });
             }
         }
         let (hash, entries) = (shape.hash, shape.entries.len());
@@ -213,6 +228,22 @@ impl Fields {
         }
         self.version += 1;
         Some(slot)
+    }
+
+    /// The objects and arrays that hold a path, inner ones first.
+    fn parents(&self, slot: u32) -> impl Iterator<Item = u32> {
+        let parent = |slot: u32| self.get(slot)?.parent;
+        std::iter::successors(parent(slot), move |slot| parent(*slot))
+    }
+
+    /// How many hold it.
+    pub(crate) fn depth(&self, slot: u32) -> usize {
+        self.parents(slot).count()
+    }
+
+    /// Whether `inner` lies in `outer`.
+    pub(crate) fn is_inside(&self, outer: u32, inner: u32) -> bool {
+        self.parents(inner).any(|parent| parent == outer)
     }
 
     /// How alike two objects are: the share of their members' names that both have. 1 where neither has members.

@@ -1,22 +1,25 @@
-//! From a decided question or run to [`Evidence`], and the new baseline after it.
+//! From a decided question to [`Evidence`], and the new baseline after it.
 
 use std::sync::Arc;
 
 use pitot_observe::FlowKey;
+use pitot_observe::shape::ValueKind;
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::{Channel, Run};
+use crate::channel::Channel;
 use crate::evidence::{Evidence, Example, Kind};
 use crate::field::{Field, Reported};
-use crate::novelty::{Event, Novelty};
+use crate::flow::trials_of;
+use crate::novelty::{Event, Novelty, SETTLED};
+use crate::pairing::{self, Pair};
 use crate::plan::Fields;
 use crate::relations::Broken;
 use crate::types::Types;
 use crate::values::Named;
 
-/// A rate must be at least this far from the one it jumps to: 95 % to all is not worth a finding.
-const JUMP: f64 = 0.1;
+/// A rate as near as this to what it was before is back.
+pub(crate) const NEAR: f64 = 0.15;
 
 /// The message at which something is decided.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,7 +38,7 @@ pub(crate) struct Reporter<'a> {
 }
 
 impl Reporter<'_> {
-    fn evidence(&self, kind: Kind, path: &Arc<str>, error: f64) -> Evidence {
+    pub(crate) fn evidence(&self, kind: Kind, path: &Arc<str>, error: f64) -> Evidence {
         Evidence {
             flow: Arc::clone(self.key),
             kind,
@@ -70,159 +73,218 @@ impl Reporter<'_> {
     /// Reports a first event that was found to be a change, at trial `now`.
     pub(crate) fn novelty(&mut self, novelty: &Novelty, now: u64) {
         let Some(field) = self.fields.get(novelty.slot) else { return };
-        let is_total = novelty.is_total(now);
         let share = novelty.events as f64 / novelty.eligible(now) as f64;
         let kind = match novelty.event {
             Event::Present => Kind::FieldAdded,
-            Event::Absent if is_total => Kind::FieldRemoved,
+            Event::Absent if novelty.has_taken_over(now) => Kind::FieldRemoved,
+            Event::Type if self.is_array_shape(novelty.slot) => Kind::ArrayShapeChanged,
             Event::Type => Kind::TypeChanged,
             Event::Absent | Event::Null | Event::NotNull => Kind::PresenceChanged,
         };
         let mut evidence = self.of_novelty(kind, field, novelty, now);
-        match novelty.event {
-            Event::Absent if !is_total => evidence.rate = Some((1.0, 1.0 - share)),
-            Event::Null => evidence.rate = Some((0.0, share)),
-            Event::NotNull => evidence.rate = Some((1.0, 1.0 - share)),
-            Event::Type => evidence.types = Some((field.types.to_vec(), field.types_under_test.to_vec())),
-            Event::Present | Event::Absent => {}
+        let (before, after) = match novelty.event {
+            Event::Present | Event::Null => (0.0, share),
+            Event::Absent | Event::NotNull => (1.0, 1.0 - share),
+            Event::Type => (0.0, 1.0),
+        };
+        if kind == Kind::PresenceChanged {
+            evidence.rate = Some((before, after));
+        }
+        if novelty.event == Event::Type {
+            evidence.types = Some((field.types.to_vec(), field.types_under_test.to_vec()));
         }
         let t_ns = self.moment.t_ns;
+        let trial = match novelty.beside {
+            Some(_) => {
+                field.parent.and_then(|parent| self.fields.get(parent)).map_or(0, |parent| parent.objects)
+            }
+            None => now,
+        };
+        let back = back(field, novelty, after, novelty.is_total(now), t_ns);
         if let Some(field) = self.fields.get_mut(novelty.slot) {
-            let undone = undoes(field, novelty.event, kind, t_ns);
-            if let Some(undone) = undone {
-                evidence.kind = undone;
-                evidence.reverted = true;
+            let (types, rate) = (field.types, Some(before));
+            let report = field.report(novelty.event);
+            match back {
+                Back::No => *report = Some(Reported { rate, ..Reported::new(kind, t_ns, types, trial) }),
+                Back::InPart => {}
+                Back::To(undone) => {
+                    *report = None;
+                    evidence.kind = undone;
+                    evidence.reverted = true;
+                }
             }
-            let report = Reported { kind, at_ns: t_ns, types: field.types, other: None };
-            let report = undone.is_none().then_some(report);
-            match novelty.event {
-                Event::Present | Event::Absent => field.presence_report = report,
-                Event::Null | Event::NotNull => field.null_report = report,
-                Event::Type => field.type_report = report,
-            }
-            rebase(field, novelty, now, t_ns);
         }
-        self.fields.version += 1;
-        self.out.push(evidence);
+        self.rebase(novelty, now);
+        if back != Back::InPart {
+            self.out.push(evidence);
+        }
     }
 
-    /// Reports that the field of `removed` is now called as that of `added`.
-    pub(crate) fn rename(&mut self, removed: &Novelty, added: &Novelty, now: u64) {
-        let (Some(old), Some(new)) = (self.fields.get(removed.slot), self.fields.get(added.slot)) else {
-            return;
-        };
+    /// Reports that paths took the place of others. `removed` and `added` are the questions that this answers.
+    pub(crate) fn exchange(&mut self, pairs: &[Pair], removed: &[&Novelty], added: &[&Novelty]) {
+        let is_total = removed.iter().all(|novelty| novelty.is_total(trials_of(self.fields, novelty)));
+        for pair in pairs {
+            self.pair(*pair, removed, is_total);
+        }
+        self.leftovers(pairs, removed, added);
         let t_ns = self.moment.t_ns;
-        let back = new.presence_report.filter(|r| r.is_kept(t_ns));
-        let reverted = back.is_some_and(|r| r.kind == Kind::FieldRenamed && r.other == Some(removed.slot));
-        let (from, to) = if reverted { (new, old) } else { (old, new) };
+        for (novelties, rate) in [(removed, 1.0), (added, 0.0)] {
+            for novelty in novelties {
+                // An object that came or went with what moved.
+                if let Some(field) = self.fields.get_mut(novelty.slot)
+                    && pairs.iter().all(|pair| pair.from != novelty.slot && pair.to != novelty.slot)
+                {
+                    let report = Reported::new(Kind::FieldMoved, t_ns, field.types, 0);
+                    field.presence_report = Some(Reported { rate: Some(rate), ..report });
+                }
+                self.rebase(novelty, trials_of(self.fields, novelty));
+            }
+        }
+    }
+
+    fn pair(&mut self, pair: Pair, removed: &[&Novelty], is_total: bool) {
+        let Pair { from, to } = pair;
+        let is_at = |novelty: &&&Novelty| novelty.slot == from || self.fields.is_inside(novelty.slot, from);
+        let (Some(old), Some(new)) = (self.fields.get(from), self.fields.get(to)) else { return };
+        let Some(novelty) = removed.iter().find(is_at) else { return };
+        let kind = if old.parent == new.parent { Kind::FieldRenamed } else { Kind::FieldMoved };
+        let t_ns = self.moment.t_ns;
+        let undone = new.presence_report.filter(|report| report.is_kept(t_ns) && report.other == Some(from));
+        let (first, last) = if undone.is_some() { (new, old) } else { (old, new) };
+        let now = trials_of(self.fields, novelty);
         let evidence = Evidence {
-            path: Arc::clone(&to.path),
-            old_path: Some(Arc::clone(&from.path)),
+            path: Arc::clone(&last.path),
+            old_path: Some(Arc::clone(&first.path)),
             was_required: true,
-            reverted,
-            ..self.of_novelty(Kind::FieldRenamed, old, removed, now)
+            reverted: undone.is_some(),
+            ..self.of_novelty(undone.map_or(kind, |report| report.kind), old, novelty, now)
         };
-        for (novelty, other) in [(removed, added.slot), (added, removed.slot)] {
-            if let Some(field) = self.fields.get_mut(novelty.slot) {
-                let report = Reported {
-                    kind: Kind::FieldRenamed,
-                    at_ns: t_ns,
-                    types: field.types,
-                    other: Some(other),
-                };
-                field.presence_report = (!reverted).then_some(report);
-                rebase(field, novelty, now, t_ns);
-            }
+        if undone.is_some() && !is_total {
+            return; // Some are back where they were: a rollout.
         }
-        self.fields.version += 1;
-        self.out.push(evidence);
-    }
-
-    /// Looks at what did not happen for long: fields and nulls that are gone, or now everywhere.
-    pub(crate) fn runs(&mut self, novelties: &[Novelty], budget: f64) {
-        for slot in 0..self.fields.list.len() as u32 {
-            let Some(field) = self.fields.get(slot) else { continue };
-            let objects =
-                field.parent.and_then(|parent| self.fields.get(parent)).map_or(0, |parent| parent.objects);
-            let is_asked = |null: bool| {
-                novelties
-                    .iter()
-                    .any(|n| n.slot == slot && matches!(n.event, Event::Null | Event::NotNull) == null)
-            };
-            if field.is_member && !is_asked(false) {
-                self.presence_runs(slot, objects, budget);
-            }
-            if !is_asked(true) {
-                self.null_runs(slot, budget);
-            }
-        }
-    }
-
-    fn presence_runs(&mut self, slot: u32, trials: u64, budget: f64) {
-        let t_ns = self.moment.t_ns;
-        let Some(field) = self.fields.get_mut(slot) else { return };
-        if field.presence.is_never() {
-            return;
-        }
-        let report = field.presence_report.filter(|r| r.is_kept(t_ns));
-        if let Some(run) = field.presence.gone(trials, budget) {
-            field.presence = Channel::never();
-            field.absent_from = trials - run.length;
-            let undone = report.filter(|r| r.kind == Kind::FieldAdded).map(|r| r.kind);
-            let report = Reported { kind: Kind::FieldRemoved, at_ns: t_ns, types: field.types, other: None };
-            field.presence_report = undone.is_none().then_some(report);
-            self.run(slot, undone.unwrap_or(Kind::FieldRemoved), run, None, undone.is_some());
-            return;
-        }
-        if let Some(run) = field.presence.filled(trials, budget) {
-            let undone = report.filter(|r| r.kind == Kind::PresenceChanged);
-            // An added or renamed field that is rolled out step by step was reported already.
-            let is_rollout = report.is_some_and(|r| matches!(r.kind, Kind::FieldAdded | Kind::FieldRenamed));
-            if run.before > 1.0 - JUMP && undone.is_none() && !is_rollout {
-                return;
-            }
-            field.presence = Channel::restart(trials - run.length, trials, run.length, true, t_ns);
-            self.fields.version += 1;
-            if is_rollout {
-                return;
-            }
+        for (slot, other, rate) in [(from, to, 1.0), (to, from, 0.0)] {
             if let Some(field) = self.fields.get_mut(slot) {
-                let report =
-                    Reported { kind: Kind::PresenceChanged, at_ns: t_ns, types: field.types, other: None };
+                let report = Reported::new(kind, t_ns, field.types, 0);
+                let report = Reported { other: Some(other), rate: Some(rate), ..report };
                 field.presence_report = undone.is_none().then_some(report);
             }
-            self.run(slot, Kind::PresenceChanged, run, Some(1.0), undone.is_some());
+        }
+        self.out.push(evidence);
+    }
+
+    /// Reports what came with a new object beside what moved into it, and an object of which more is gone than moved.
+    fn leftovers(&mut self, pairs: &[Pair], removed: &[&Novelty], added: &[&Novelty]) {
+        let mut more = Vec::new();
+        for (novelties, kind) in [(removed, Kind::FieldRemoved), (added, Kind::FieldAdded)] {
+            for novelty in novelties {
+                let Some(field) = self.fields.get(novelty.slot) else { continue };
+                let end = |pair: &Pair| if kind == Kind::FieldAdded { pair.to } else { pair.from };
+                if pairs.iter().any(|pair| end(pair) == novelty.slot) {
+                    continue;
+                }
+                let is_left = |child: &&u32| {
+                    let is_part =
+                        |pair: &Pair| end(pair) == **child || self.fields.is_inside(**child, end(pair));
+                    let child = self.fields.get(**child);
+                    child.is_some_and(|child| child.is_member && child.presence.is_always())
+                        && !pairs.iter().any(is_part)
+                };
+                let left: Vec<&Field> = field
+                    .children
+                    .iter()
+                    .filter(is_left)
+                    .filter_map(|child| self.fields.get(*child))
+                    .collect();
+                let now = trials_of(self.fields, novelty);
+                match kind {
+                    Kind::FieldAdded => {
+                        more.extend(left.into_iter().map(|child| self.of_novelty(kind, child, novelty, now)));
+                    }
+                    _ if !left.is_empty() => more.push(self.of_novelty(kind, field, novelty, now)),
+                    _ => {}
+                }
+            }
+        }
+        self.out.append(&mut more);
+    }
+
+    /// Reports a new form of an object, which `all` questions are about; `novelty` is the one that is decided.
+    pub(crate) fn variant(&mut self, novelty: &Novelty, all: &[&Novelty], now: u64) {
+        let parent = self.fields.get(novelty.slot).and_then(|field| self.fields.get(field.parent?));
+        let Some(parent) = parent else { return };
+        let evidence =
+            Evidence { was_required: false, ..self.of_novelty(Kind::VariantAdded, parent, novelty, now) };
+        self.out.push(evidence);
+        let t_ns = self.moment.t_ns;
+        for novelty in all {
+            let rate = Some(if novelty.event == Event::Present { 0.0 } else { 1.0 });
+            if let Some(field) = self.fields.get_mut(novelty.slot) {
+                let report = Reported::new(Kind::VariantAdded, t_ns, field.types, 0);
+                field.presence_report = Some(Reported { rate, ..report });
+            }
+            self.rebase(novelty, trials_of(self.fields, novelty));
         }
     }
 
-    fn null_runs(&mut self, slot: u32, budget: f64) {
+    /// Whether the new types are those that the elements have, or the elements have the types that were.
+    fn is_array_shape(&self, slot: u32) -> bool {
+        let Some(field) = self.fields.get(slot) else { return false };
+        let is_element =
+            |child: &&u32| self.fields.get(**child).is_some_and(|child| child.path.ends_with("[*]"));
+        let Some(place) = field.children.iter().find(is_element).copied() else { return false };
+        let Some(element) = self.fields.get(place) else { return false };
+        let array = Types::of(ValueKind::Array);
+        let new = field.types_under_test.without(field.types);
+        let single = if field.types.contains(array) { new } else { field.types };
+        let is_wrapped = new.contains(array) != field.types.contains(array)
+            && !element.types.is_empty()
+            && !new.is_empty()
+            && if new.contains(array) {
+                single.contains(element.types)
+            } else {
+                element.types.contains(single)
+            };
+        let is_object = element.types.contains(Types::of(ValueKind::Object));
+        is_wrapped && (!is_object || self.fields.likeness(slot, place) >= pairing::LIKENESS)
+    }
+
+    /// Begins a new baseline at the onset of a change.
+    fn rebase(&mut self, novelty: &Novelty, now: u64) {
         let t_ns = self.moment.t_ns;
-        let Some(field) = self.fields.get_mut(slot) else { return };
-        if field.nulls.is_never() {
-            return;
+        let parent = self.fields.get(novelty.slot).and_then(|field| self.fields.get(field.parent?));
+        let objects = parent.map_or(0, |parent| parent.objects);
+        let start = novelty.onset - 1;
+        let eligible = novelty.eligible(now);
+        let is_total = novelty.is_total(now);
+        self.fields.version += 1;
+        let Some(field) = self.fields.get_mut(novelty.slot) else { return };
+        match novelty.event {
+            Event::Present => field.presence = Channel::restart(start, now, novelty.events, is_total, t_ns),
+            Event::Null => field.nulls = Channel::restart(start, now, novelty.events, is_total, t_ns),
+            Event::Absent if novelty.beside.is_some() => {
+                if novelty.has_taken_over(now) {
+                    field.presence = Channel::never();
+                    field.absent_from = objects;
+                }
+            }
+            Event::Absent => {
+                let tail = if is_total { None } else { novelty.tail(now) };
+                field.presence = match tail {
+                    Some(_) => Channel::never(),
+                    None => Channel::restart(start, now, eligible - novelty.whole, false, t_ns),
+                };
+                field.absent_from = tail.map_or(start, |row| now - row);
+            }
+            Event::NotNull => {
+                field.nulls = Channel::restart(start, now, eligible - novelty.whole, false, t_ns);
+                field.not_null_from = start;
+            }
+            Event::Type => {
+                field.types = field.types_under_test;
+                field.types_under_test = Types::default();
+                field.types_from = start;
+            }
         }
-        let trials = field.messages;
-        let undone = field.null_report.is_some_and(|r| r.is_kept(t_ns));
-        let (run, after) = if let Some(run) = field.nulls.gone(trials, budget) {
-            (run, 0.0)
-        } else if let Some(run) = field.nulls.filled(trials, budget) {
-            (run, 1.0)
-        } else {
-            return;
-        };
-        if (run.before - after).abs() < JUMP && !undone {
-            return;
-        }
-        let start = trials - run.length;
-        field.nulls = if after > 0.0 {
-            Channel::restart(start, trials, run.length, true, t_ns)
-        } else {
-            field.not_null_from = start;
-            Channel::never()
-        };
-        let report = Reported { kind: Kind::PresenceChanged, at_ns: t_ns, types: field.types, other: None };
-        field.null_report = (!undone).then_some(report);
-        self.run(slot, Kind::PresenceChanged, run, Some(after), undone);
     }
 
     /// Reports a change of values.
@@ -255,59 +317,41 @@ impl Reporter<'_> {
         };
         self.out.push(evidence);
     }
-
-    fn run(&mut self, slot: u32, kind: Kind, run: Run, after: Option<f64>, reverted: bool) {
-        let Some(field) = self.fields.get(slot) else { return };
-        let evidence = Evidence {
-            onset_ns: run.since_ns,
-            rate: after.map(|after| (run.before, after)),
-            affected: (run.length, run.length),
-            examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
-            reverted,
-            ..self.evidence(kind, &field.path, run.error)
-        };
-        self.out.push(evidence);
-    }
 }
 
-/// The reported change that a new one of `kind` undoes.
-fn undoes(field: &Field, event: Event, kind: Kind, now_ns: u64) -> Option<Kind> {
-    let report = match event {
+/// Whether a change leads back to where the field was before the last report about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    /// It is a change of its own.
+    No,
+    /// Some messages are as before: what was reported reaches some senders only.
+    InPart,
+    /// What was reported is undone.
+    To(Kind),
+}
+
+/// What a decided question, after which the rate is `after`, means for what was reported of the field.
+fn back(field: &Field, novelty: &Novelty, after: f64, is_total: bool, now_ns: u64) -> Back {
+    let report = match novelty.event {
         Event::Present | Event::Absent => field.presence_report,
         Event::Null | Event::NotNull => field.null_report,
         Event::Type => field.type_report,
     };
-    let report = report.filter(|r| r.is_kept(now_ns))?;
-    let is_undone = match kind {
-        Kind::FieldAdded => report.kind == Kind::FieldRemoved,
-        Kind::FieldRemoved => report.kind == Kind::FieldAdded,
-        Kind::TypeChanged => report.types.contains(field.types_under_test),
-        Kind::PresenceChanged => report.kind == Kind::PresenceChanged,
-        _ => false,
+    let Some(report) = report.filter(|report| report.is_kept(now_ns)) else { return Back::No };
+    let before = report.rate.unwrap_or_default();
+    let is_back = match novelty.event {
+        Event::Present => before > 0.0 && report.kind != Kind::PresenceChanged,
+        Event::Absent if report.kind != Kind::PresenceChanged => before < 1.0,
+        Event::Type => report.types.contains(field.types_under_test.without(field.types)),
+        _ => report.kind == Kind::PresenceChanged,
     };
-    is_undone.then_some(report.kind)
-}
-
-/// Begins a new baseline at the onset of a change.
-fn rebase(field: &mut Field, novelty: &Novelty, now: u64, t_ns: u64) {
-    let start = novelty.onset - 1;
-    let eligible = novelty.eligible(now);
-    let is_total = novelty.is_total(now);
-    match novelty.event {
-        Event::Present => field.presence = Channel::restart(start, now, novelty.events, is_total, t_ns),
-        Event::Null => field.nulls = Channel::restart(start, now, novelty.events, is_total, t_ns),
-        Event::Absent => {
-            field.presence = Channel::restart(start, now, eligible - novelty.whole, false, t_ns);
-            field.absent_from = start;
-        }
-        Event::NotNull => {
-            field.nulls = Channel::restart(start, now, eligible - novelty.whole, false, t_ns);
-            field.not_null_from = start;
-        }
-        Event::Type => {
-            field.types = field.types_under_test;
-            field.types_under_test = Types::default();
-            field.types_from = start;
-        }
+    let is_there = match report.kind {
+        Kind::PresenceChanged => (after - before).abs() <= NEAR,
+        _ => is_total,
+    };
+    match (is_back, is_there) {
+        (true, true) => Back::To(report.kind),
+        (true, false) if novelty.history < SETTLED => Back::InPart,
+        _ => Back::No,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use pitot_observe::Shape;
+use pitot_observe::hash::mix;
 use pitot_observe::shape::{Entry, ValueKind};
 use pitot_protocols::message::Side;
 use proptest::prelude::*;
