@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use pitot_common::user::Overload;
 use pitot_export::{Exporter, Reporter, Snapshot};
+use pitot_findings::Finding;
 use serde::Deserialize;
 use support::{Answer, Receiver, finding, metrics_settings, settings};
 
@@ -106,24 +107,43 @@ impl Registry {
     }
 }
 
-/// What the exporter sends: a full and a bare finding, and an overload.
+/// The events of findings.
+const FINDINGS: [&str; 3] = ["pitot.schema.drift", "pitot.semantic.drift", "pitot.value_range.drift"];
+
+/// A finding of this event with everything that it can say.
+fn full(event: &'static str, id: &str) -> Finding {
+    let mut full = Finding { event, ..finding(id) };
+    if event == "pitot.semantic.drift" {
+        full.kind = "relation_broken";
+        full.evidence.insert("factor".into(), 100.0.into());
+        full.evidence.insert("offset_s".into(), 0.5.into());
+        full.evidence.insert("relation".into(), "$.a = $.b".into());
+    }
+    full
+}
+
+/// What the exporter sends: a full and a bare finding of each event, and an overload.
 fn sent() -> Vec<LogRecord> {
-    let receiver = Receiver::start((0..3).map(|_| Answer::Http("200 OK", Vec::new())).collect());
+    let records = 2 * FINDINGS.len() + 1;
+    let receiver = Receiver::start((0..records).map(|_| Answer::Http("200 OK", Vec::new())).collect());
     let exporter =
         Exporter::start(settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint)])).expect("starts");
-    exporter.export(&finding("00000000000000f1"));
-    let mut bare = finding("00000000000000f2");
-    (bare.old_path, bare.upstream, bare.flow.operation, bare.flow.status_class) = (None, None, None, None);
-    bare.evidence.clear();
-    exporter.export(&bare);
+    for event in FINDINGS {
+        exporter.export(&full(event, "00000000000000f1"));
+        let mut bare = full(event, "00000000000000f2");
+        (bare.old_path, bare.upstream, bare.flow.operation, bare.flow.status_class) =
+            (None, None, None, None);
+        bare.evidence.clear();
+        exporter.export(&bare);
+    }
     exporter.overload(&Overload { time_ns: 1, begins: true, connections: 1, bytes: 1 });
     exporter.shutdown().expect("arrives");
     // In one request or in several.
-    let mut records = Vec::new();
-    while records.len() < 3 {
-        records.extend(receiver.next().records());
+    let mut sent = Vec::new();
+    while sent.len() < records {
+        sent.extend(receiver.next().records());
     }
-    records
+    sent
 }
 
 #[test]
@@ -134,10 +154,13 @@ fn events() {
     assert_eq!(names, registry.events.iter().map(|event| event.name.as_str()).collect());
     records.iter().for_each(|record| registry.check_types(&record.attributes));
 
-    let [full, bare, overload] = &records[..] else { panic!("three") };
-    let drift = registry.event("pitot.schema.drift");
-    assert_eq!(emitted(&full.attributes), keys(drift));
-    assert_eq!(emitted(&bare.attributes), required(drift));
+    let (overload, findings) = records.split_last().expect("several");
+    for (event, two) in FINDINGS.iter().zip(findings.chunks_exact(2)) {
+        let [full, bare] = two else { panic!("two") };
+        let drift = registry.event(event);
+        assert_eq!(emitted(&full.attributes), keys(drift), "{event}");
+        assert_eq!(emitted(&bare.attributes), required(drift), "{event}");
+    }
     assert_eq!(emitted(&overload.attributes), keys(registry.event("pitot.capture.overload")));
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::LazyLock;
 
-use pitot_drift::evidence::Example;
+use pitot_drift::evidence::{Example, Expression, Part};
 use pitot_drift::{Evidence, Kind};
 use pitot_findings::finding::{Severity, State};
 use pitot_findings::{Config, Finding, Findings, SCHEMA};
@@ -162,6 +162,18 @@ fn each_kind_says_what_happened() {
         "`$.a` changed from number to string or null in ",
     );
     check(
+        Evidence {
+            relation: Some(Expression(vec![
+                Part::Path("$.a".into()),
+                Part::Text(" = ".into()),
+                Part::Path("$.b".into()),
+            ])),
+            ..claim(Kind::RelationBroken, "$.a", 1)
+        },
+        Severity::Warn,
+        "`$.a = $.b` no longer holds in requests of shop to billing POST /v1/charges: 12 of 12",
+    );
+    check(
         Evidence { rate: Some((1.0, 0.4251)), ..claim(Kind::PresenceChanged, "$.a", 1) },
         Severity::Warn,
         "the rate at which `$.a` is present (or null) went from 100 % to 42.5 % in ",
@@ -184,6 +196,27 @@ fn figures_carry_the_contracts_names() {
             ..claim(Kind::TypeChanged, "$.a", 1)
         },
         serde_json::json!({"after": ["string"], "before": ["number"], "messages": {"affected": 12, "all": 12}, "share": 1.0}),
+    );
+    let relation = Expression(vec![
+        Part::Path("$.total".into()),
+        Part::Text(" = sum(".into()),
+        Part::Path("$['a@b'][*].price".into()),
+        Part::Text(")".into()),
+    ]);
+    check(
+        Evidence {
+            relation: Some(relation),
+            rate: Some((0.0, 1.0)),
+            ..claim(Kind::RelationBroken, "$.total", 1)
+        },
+        serde_json::json!({
+            "after": 1.0, "before": 0.0, "messages": {"affected": 12, "all": 12},
+            "relation": "$.total = sum($.*[*].price)", "share": 1.0
+        }),
+    );
+    check(
+        Evidence { factor: Some(100.0), offset_s: Some(-3_600.0), ..claim(Kind::UnitChanged, "$.a", 1) },
+        serde_json::json!({"factor": 100.0, "messages": {"affected": 12, "all": 12}, "offset_s": -3_600.0, "share": 1.0}),
     );
     check(
         Evidence { affected: (0, 0), ..claim(Kind::FieldAdded, "$.a", 1) },
