@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pitot_drift::{Config, Evidence, Flows};
 use pitot_findings::{Finding, Findings};
 use pitot_observe::shape::{Entry, ValueKind};
-use pitot_observe::{Limits, Namer, Observation, Observer};
+use pitot_observe::{Limits, Namer, Observation, Observer, Placement};
 use pitot_protocols::message::{Message, Order, Peer, RequestLine, Side};
 
 use crate::stream::{Sent, Stream};
@@ -17,6 +17,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Observes messages and judges them.
 pub struct Replay {
     observer: Observer,
+    placement: Placement,
     flows: Flows,
     findings: Findings,
     evidence: Vec<Evidence>,
@@ -47,6 +48,7 @@ impl Replay {
     pub fn new(client: &str) -> Self {
         Self {
             observer: Observer::new(Limits::default(), Namer::default()),
+            placement: Placement::default(),
             flows: Flows::new(Config::default()),
             findings: Findings::new(pitot_findings::Config::default()),
             evidence: Vec::new(),
@@ -64,7 +66,8 @@ impl Replay {
     pub fn push(&mut self, sent: Sent) {
         self.tick(sent.moment.t_ns / SECOND_NS);
         let message = self.message(sent);
-        if let Ok(observation) = self.observer.observe(&message) {
+        if let Ok(mut observation) = self.observer.observe(&message) {
+            self.placement.place(&mut observation);
             self.leaves += self.leaves_of(&observation);
             self.flows.push(observation, &mut self.evidence);
         }
