@@ -23,40 +23,56 @@ pub fn mix(mut x: u64) -> u64 {
 /// Hash of `bytes`, faster for texts: sixteen bytes at a time, a folded multiplication each (W. Yi, "wyhash").
 #[must_use]
 pub fn text64(bytes: &[u8]) -> u64 {
-    // 2^64 divided by the golden ratio, and multipliers of Steele and Vigna ("Computationally easy, spectrally good
-    // multipliers", 2022).
-    const LENGTH: u64 = 0x9e37_79b9_7f4a_7c15;
-    const FIRST: u64 = 0xd134_2543_de82_ef95;
-    const SECOND: u64 = 0xaf25_1af3_b0f0_25b5;
-    let mut hash = (bytes.len() as u64 + 1).wrapping_mul(LENGTH);
-    let mut add = |a: u64, b: u64| {
-        let product = u128::from(hash ^ a ^ FIRST) * u128::from(b ^ SECOND);
-        hash = (product >> 64) as u64 ^ product as u64 ^ hash.rotate_left(23);
-    };
-    let (pairs, rest) = bytes.as_chunks::<16>();
-    for pair in pairs {
-        let pair = u128::from_le_bytes(*pair);
-        add(pair as u64, (pair >> 64) as u64);
-    }
+    let mut hash = TextHash::new(bytes.len());
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    chunks.iter().for_each(|chunk| hash.add(u128::from_le_bytes(*chunk)));
     if !rest.is_empty() {
-        let [first, last] = last_words(bytes);
-        add(first, last);
+        hash.add(last_chunk(bytes));
     }
-    mix(hash)
+    hash.finish()
 }
 
-/// The 0 to 15 bytes at the end that are not a multiple of sixteen, as two words with zeros behind them.
+/// The state of [`text64`].
+pub(crate) struct TextHash(u64);
+
+impl TextHash {
+    /// Of so many bytes.
+    #[inline]
+    pub(crate) fn new(length: usize) -> Self {
+        // 2^64 divided by the golden ratio.
+        Self((length as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// Takes the next sixteen bytes; at the end, with zeros behind them ([`last_chunk`]).
+    #[inline]
+    pub(crate) fn add(&mut self, chunk: u128) {
+        // Multipliers of Steele and Vigna ("Computationally easy, spectrally good multipliers", 2022).
+        const FIRST: u64 = 0xd134_2543_de82_ef95;
+        const SECOND: u64 = 0xaf25_1af3_b0f0_25b5;
+        let (a, b) = (chunk as u64, (chunk >> 64) as u64);
+        let product = u128::from(self.0 ^ a ^ FIRST) * u128::from(b ^ SECOND);
+        self.0 = (product >> 64) as u64 ^ product as u64 ^ self.0.rotate_left(23);
+    }
+
+    #[inline]
+    pub(crate) fn finish(self) -> u64 {
+        mix(self.0)
+    }
+}
+
+/// The 0 to 15 bytes at the end that are not a multiple of sixteen, with zeros behind them.
 #[inline]
-pub(crate) fn last_words(bytes: &[u8]) -> [u64; 2] {
+pub(crate) fn last_chunk(bytes: &[u8]) -> u128 {
     let rest = bytes.len() % 16;
     let (_, tail) = bytes.split_at_checked(bytes.len() - rest).unwrap_or((bytes, &[]));
-    match (tail.first_chunk::<8>(), tail.last_chunk::<8>()) {
+    let (first, last) = match (tail.first_chunk::<8>(), tail.last_chunk::<8>()) {
         (Some(first), Some(last)) if rest > 8 => {
-            [u64::from_le_bytes(*first), u64::from_le_bytes(*last) >> (8 * (16 - rest))]
+            (u64::from_le_bytes(*first), u64::from_le_bytes(*last) >> (8 * (16 - rest)))
         }
-        (Some(first), _) => [u64::from_le_bytes(*first), 0],
-        _ => [short_word(tail), 0],
-    }
+        (Some(first), _) => (u64::from_le_bytes(*first), 0),
+        _ => (short_word(tail), 0),
+    };
+    u128::from(first) | u128::from(last) << 64
 }
 
 /// Up to seven bytes as a word.
@@ -84,14 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn words_at_the_end() {
+    fn bytes_at_the_end() {
         let bytes: Vec<u8> = (1..=40).collect();
         for length in 0..=bytes.len() {
             let rest = length % 16;
-            let mut words = [0; 16];
-            words[..rest].copy_from_slice(&bytes[length - rest..length]);
-            let [first, last] = last_words(&bytes[..length]);
-            assert_eq!([first.to_le_bytes(), last.to_le_bytes()].concat(), words, "{length}");
+            let mut chunk = [0; 16];
+            chunk[..rest].copy_from_slice(&bytes[length - rest..length]);
+            assert_eq!(last_chunk(&bytes[..length]).to_le_bytes(), chunk, "{length}");
         }
     }
 }

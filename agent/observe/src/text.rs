@@ -1,6 +1,6 @@
 //! What is kept of a string, found sixteen bytes at a time.
 
-use crate::hash;
+use crate::hash::{self, TextHash};
 use crate::time;
 
 /// What is kept of a string.
@@ -11,9 +11,9 @@ pub struct Text {
     /// Characters.
     pub length: u32,
     /// Of the first eight of its characters that are ASCII and neither letters nor digits, in order, a run of the same as
-    /// one: what dashes, colons and blanks it has. Those behind its 64th byte do not count.
+    /// one: what dashes, colons and blanks it has. Those behind its 32nd byte do not count.
     pub skeleton: u32,
-    /// Which classes of characters it has: those of ASCII in its first 64 bytes, the others anywhere.
+    /// Which classes of characters it has: those of ASCII in its first 32 bytes, the others anywhere.
     pub classes: Classes,
     /// The moment it names, in ns since the Unix epoch, where it is a date or a time of RFC 3339 (without a zone: UTC).
     pub time_ns: Option<i64>,
@@ -52,8 +52,8 @@ impl Classes {
     }
 }
 
-/// Bytes of a text whose classes are looked at.
-const HEAD: usize = 64;
+/// Bytes of a text whose classes are looked at, a multiple of sixteen.
+const HEAD: usize = 32;
 /// Signs of a skeleton.
 const SIGNS: u32 = 8;
 /// No sign.
@@ -65,9 +65,26 @@ impl Text {
     #[inline(always)]
     pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
-        let (head, tail) = bytes.split_at_checked(HEAD).unwrap_or((bytes, &[]));
-        let (mut classes, skeleton) = looks(head);
+        let mut looks = Looks { classes: 0, skeleton: Skeleton { hash: 0, signs: 0, last: NONE } };
+        let mut hash = TextHash::new(bytes.len());
+        let (chunks, rest) = bytes.as_chunks::<16>();
+        for (i, chunk) in chunks.iter().enumerate() {
+            let chunk = u128::from_le_bytes(*chunk);
+            hash.add(chunk);
+            if i < HEAD / 16 {
+                looks.take(chunk, u128::MAX);
+            }
+        }
+        if !rest.is_empty() {
+            let chunk = hash::last_chunk(bytes);
+            hash.add(chunk);
+            if bytes.len() < HEAD {
+                looks.take(chunk, u128::MAX >> (8 * (16 - rest.len())));
+            }
+        }
+        let mut classes = looks.classes();
         let mut length = bytes.len();
+        let tail = bytes.get(HEAD..).unwrap_or_default();
         if classes & Classes::WIDE.0 != 0 || !tail.is_ascii() {
             classes |= Classes::WIDE.0;
             length = text.chars().count();
@@ -76,39 +93,38 @@ impl Text {
             }
         }
         Self {
-            hash: hash::text64(bytes),
+            hash: hash.finish(),
             length: u32::try_from(length).unwrap_or(u32::MAX),
-            skeleton,
+            skeleton: looks.skeleton.hash,
             classes: Classes(classes),
             time_ns: time::rfc3339(bytes),
         }
     }
 }
 
-/// Classes and skeleton of a text.
-#[inline(always)]
-fn looks(bytes: &[u8]) -> (u8, u32) {
-    let mut classes = 0;
-    let mut skeleton = Skeleton { hash: 0, signs: 0, last: NONE };
-    let mut take = |chunk: &[u8; 16], valid: u128| {
-        let of_chunk = u128::from_le_bytes(classify(chunk)) & valid;
-        classes |= of_chunk;
-        skeleton.add(u128::from_le_bytes(*chunk), of_chunk);
-    };
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    for chunk in chunks {
-        take(chunk, u128::MAX);
+/// What the bytes of a text look like.
+struct Looks {
+    /// Classes met, anywhere in its sixteen bytes.
+    classes: u128,
+    skeleton: Skeleton,
+}
+
+impl Looks {
+    /// Takes the next sixteen bytes, of which those in `valid` are of the text.
+    #[inline(always)]
+    fn take(&mut self, chunk: u128, valid: u128) {
+        let classes = u128::from_le_bytes(classify(&chunk.to_le_bytes())) & valid;
+        self.classes |= classes;
+        self.skeleton.add(chunk, classes);
     }
-    if !rest.is_empty() {
-        let missing = 8 * (16 - rest.len());
-        let [first, last] = hash::last_words(bytes);
-        take(&(u128::from(first) | u128::from(last) << 64).to_le_bytes(), u128::MAX >> missing);
+
+    fn classes(&self) -> u8 {
+        let mut classes = (self.classes >> 64) as u64 | self.classes as u64;
+        for shift in [32, 16, 8] {
+            classes |= classes >> shift;
+        }
+        classes as u8
     }
-    let mut classes = (classes >> 64) as u64 | classes as u64;
-    for shift in [32, 16, 8] {
-        classes |= classes >> shift;
-    }
-    (classes as u8, skeleton.hash)
 }
 
 /// The class of each byte, written so that a compiler takes all of them at once.

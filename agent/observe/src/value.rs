@@ -36,6 +36,8 @@ pub struct Exact {
 
 /// The largest number up to which every integer is a double.
 const SAFE: u64 = 1 << 53;
+/// Parameters and headers for which room is made beforehand.
+const BESIDE: usize = 4;
 /// Decimals that [`decimals`] looks for, of as many powers of ten that are doubles exactly.
 const POWERS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
@@ -60,8 +62,9 @@ pub(crate) struct Values {
 }
 
 impl Values {
+    /// With room for so many of a body, and for what its message has beside.
     pub(crate) fn with_capacity(leaves: usize) -> Self {
-        Self { leaves: Vec::with_capacity(leaves), exact: Vec::new() }
+        Self { leaves: Vec::with_capacity(leaves + BESIDE), exact: Vec::new() }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -102,8 +105,10 @@ impl Values {
 
     /// The same values at other entries.
     pub(crate) fn at(&self, entry: impl Fn(u32) -> u32) -> Self {
-        let leaves = self.leaves.iter().map(|leaf| Leaf { entry: entry(leaf.entry), ..*leaf }).collect();
-        Self { leaves, exact: self.exact.clone() }
+        let mut values = Self::with_capacity(self.leaves.len());
+        values.leaves.extend(self.leaves.iter().map(|leaf| Leaf { entry: entry(leaf.entry), ..*leaf }));
+        values.exact.extend_from_slice(&self.exact);
+        values
     }
 }
 
