@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use pitot::config::Config;
 use pitot::pipeline::{Learned, Pipeline};
+use pitot_findings::Finding;
+use pitot_findings::finding::State;
 use pitot_protocols::Message;
 use pitot_protocols::messages::{Item, Reader};
 use proptest::prelude::*;
@@ -61,8 +63,11 @@ fn messages(seed: u64) -> Vec<Message> {
         )
         .expect("memory");
     }
-    let items = Reader::new(file.as_bytes());
-    items
+    read(&file)
+}
+
+fn read(file: &str) -> Vec<Message> {
+    Reader::new(file.as_bytes())
         .map(|item| match item.expect("memory") {
             Item::Message(message) => *message,
             other => panic!("{other:?}"),
@@ -91,7 +96,7 @@ fn run(messages: &[Message], cuts: &[usize], workers: usize) -> Vec<String> {
         pipeline.message(message, &mut findings);
     }
     pipeline.finish(&mut findings);
-    findings.iter().map(pitot_findings::Finding::to_line).collect()
+    findings.iter().map(Finding::to_line).collect()
 }
 
 #[test]
@@ -103,6 +108,56 @@ fn two_halves_are_one_run() {
         assert_eq!(run(&messages, cuts, 1), whole, "cut at {cuts:?}");
     }
     assert_eq!(run(&messages, &[600], 3), whole, "three workers");
+}
+
+/// A change that was approved is the baseline: its finding is closed, and a return is a change of its own.
+#[test]
+fn an_approved_change_is_the_baseline() {
+    let mut pipeline = Pipeline::new(&Config::default(), 1).expect("threads");
+    let (mut findings, mut number, mut seq) = (Vec::new(), 0_u64, 0);
+    let mut send = |pipeline: &mut Pipeline, name: &str, count: u64, findings: &mut Vec<Finding>| {
+        let lines: String = (0..count)
+            .map(|_| {
+                number += 1;
+                let t_ns = 1_763_800_000_000_000_000 + number * 10_000_000;
+                format!(
+                    r#"{{"t_ns":{t_ns},"client":"shop","server":"mail","exchange":"{number}","side":"request","method":"POST","target":"/send","headers":{{"content-type":"application/json"}},"body":{{"id":{number},"{name}":1}}}}{}"#,
+                    '\n'
+                )
+            })
+            .collect();
+        for mut message in read(&lines) {
+            message.order.seq = seq;
+            seq += 1;
+            pipeline.message(message, findings);
+        }
+        pipeline.learned(findings).expect("can be stored"); // lets the last batch through
+    };
+    send(&mut pipeline, "to", 300, &mut findings);
+    send(&mut pipeline, "recipient", 200, &mut findings);
+    let opened = findings.iter().find(|finding| finding.state == State::Open).expect("a rename").clone();
+    assert_eq!((opened.kind, findings.len()), ("field_renamed", 1));
+    findings.clear();
+
+    assert!(pipeline.approve("0123456789abcdef", &mut findings).is_err());
+    pipeline.approve(&opened.id, &mut findings).expect("it is open");
+    assert_eq!((&findings[0].id, findings[0].state), (&opened.id, State::Resolved));
+    assert!(findings[0].summary.starts_with("approved: "), "{}", findings[0].summary);
+    assert!(pipeline.approve(&opened.id, &mut findings).is_err(), "it is closed");
+    findings.clear();
+
+    send(&mut pipeline, "to", 300, &mut findings);
+    let back: Vec<_> = findings.iter().map(|f| (f.state, f.kind, f.path.as_str())).collect();
+    assert_eq!(back, [(State::Open, "field_renamed", "$.to")]);
+
+    findings.clear();
+    assert!(pipeline.forget("nobody", false, &mut findings).is_err());
+    let forgotten = pipeline.forget("shop -> mail", false, &mut findings).expect("one flow");
+    assert_eq!(forgotten, ["shop -> mail POST /send request"]);
+    assert_eq!((findings.len(), findings[0].state), (1, State::Resolved));
+    findings.clear();
+    send(&mut pipeline, "address", 150, &mut findings);
+    assert!(findings.is_empty(), "it learns anew");
 }
 
 proptest! {

@@ -121,6 +121,13 @@ impl Flow {
         &self.fields
     }
 
+    /// What was reported of the chosen paths is as it should be: a return to what was before is a change.
+    pub(crate) fn approve(&mut self, chosen: &impl Fn(&str) -> bool) {
+        for field in self.fields.list.iter_mut().filter(|field| chosen(&field.path)) {
+            (field.presence_report, field.null_report, field.type_report) = (None, None, None);
+        }
+    }
+
     /// Messages so far.
     pub(crate) fn messages(&self) -> u64 {
         self.messages

@@ -82,6 +82,14 @@ impl Flows {
         self.flows.iter().map(|flow| &*flow.key)
     }
 
+    /// What was reported of these paths of these flows is as it should be: what was before is not kept any longer, so a
+    /// return to it is a change and undoes nothing.
+    pub fn approve(&mut self, flow: impl Fn(&FlowKey) -> bool, path: impl Fn(&str) -> bool) {
+        for approved in self.flows.iter_mut().filter(|known| flow(&known.key)) {
+            approved.approve(&path);
+        }
+    }
+
     /// Forgets the flows whose key is `chosen`: they are learned anew.
     pub fn forget(&mut self, chosen: impl Fn(&FlowKey) -> bool) {
         self.flows.retain(|flow| !chosen(&flow.key));

@@ -76,6 +76,13 @@ impl Detect {
     pub(super) fn approve(&mut self, id: &str, out: &mut Vec<Finding>) -> Result<(), String> {
         let closed =
             self.findings.approve(id).ok_or_else(|| format!("no finding with the id {id} is open"))?;
+        let is_shown = |path: &str| {
+            let shown = pitot_findings::path(path);
+            shown == closed.path || Some(&shown) == closed.old_path.as_ref()
+        };
+        for flows in &mut self.flows {
+            flows.approve(|key| pitot_findings::flow(key) == closed.flow, is_shown);
+        }
         out.push(closed);
         Ok(())
     }
