@@ -313,7 +313,7 @@ impl Reporter<'_> {
             affected: broken.affected,
             examples: broken.examples,
             reverted: broken.reverted,
-            ..self.evidence(Kind::RelationBroken, &field.path, broken.error)
+            ..self.evidence(broken.kind, &field.path, broken.error)
         };
         self.out.push(evidence);
     }

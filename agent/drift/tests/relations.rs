@@ -65,9 +65,9 @@ fn run(seed: u64, change: std::ops::Range<u64>, generate: Generator) -> Vec<Evid
     out
 }
 
-/// `path: relation` of each broken relation, `-` before one that holds again.
+/// `path: relation` of each broken relation, `-` before one that holds again, the kind where it is another.
 fn lines(evidence: &[Evidence]) -> Vec<String> {
-    let relations = evidence.iter().filter(|e| e.kind == Kind::RelationBroken);
+    let relations = evidence.iter().filter(|e| e.relation.is_some());
     let line = |e: &Evidence| {
         let parts = e.relation.iter().flat_map(|relation| &relation.0);
         let part = |part: &Part| match part {
@@ -75,7 +75,11 @@ fn lines(evidence: &[Evidence]) -> Vec<String> {
             Part::Text(text) => text.to_string(),
         };
         let sign = if e.reverted { "- " } else { "" };
-        format!("{sign}{}: {}", e.path, parts.map(part).collect::<String>())
+        let kind = match e.kind {
+            Kind::RelationBroken => String::new(),
+            other => format!("{other:?} "),
+        };
+        format!("{sign}{kind}{}: {}", e.path, parts.map(part).collect::<String>())
     };
     relations.map(line).collect()
 }
@@ -86,7 +90,7 @@ fn check(delay: u64, expected: &[&str], generate: Generator) {
         assert!(lines(&run(seed, 0..0, generate)).is_empty(), "{expected:?}, seed {seed}: without a change");
         let evidence = run(seed, CHANGE..u64::MAX, generate);
         assert_eq!(lines(&evidence), expected, "seed {seed}");
-        for e in evidence.iter().filter(|e| e.kind == Kind::RelationBroken) {
+        for e in evidence.iter().filter(|e| e.relation.is_some()) {
             assert!((CHANGE..CHANGE + delay).contains(&e.order.seq), "{expected:?}: at {}", e.order.seq);
             assert!(e.error <= Config::default().error_budget, "{expected:?}: {}", e.error);
             assert!(e.affected.0 >= 5 && e.affected.0 <= e.affected.1 && !e.examples.is_empty());
@@ -173,6 +177,37 @@ fn net_and_gross() {
     // Two relations break by one field.
     check(70, &["$.tax: $.gross = $.net + $.tax"], |random, changed| body(random, changed, false));
     check(70, &["$.gross: $.gross = $.net + $.tax"], |random, changed| body(random, false, changed));
+}
+
+#[test]
+fn the_exceptions_show_what_changed() {
+    /// A total of lines, with changes to the total and to the prices after it was taken.
+    fn body(random: &mut Random, total: fn(u64) -> String, price: fn(u64) -> String) -> String {
+        let count = 1 + random.below(3);
+        let prices: Vec<u64> = (0..count).map(|_| 100 + random.below(5_000)).collect();
+        let lines: Vec<String> =
+            prices.iter().map(|cents| format!(r#"{{"price":{}}}"#, price(*cents))).collect();
+        format!(r#"{{"total":{},"lines":[{}]}}"#, total(prices.iter().sum()), lines.join(","))
+    }
+    let relation = "$.total = sum($.lines[*].price)";
+    let check = |what: &str, generate: Generator| check(64, &[&format!("{what}: {relation}")], generate);
+    check("UnitChanged $.total", |random, changed| {
+        let changed = changed && random.below(4) > 0;
+        body(random, if changed { |cents| cents.to_string() } else { euros }, euros)
+    });
+    check("UnitChanged $.lines[*].price", |random, changed| {
+        body(random, euros, if changed { |cents| cents.to_string() } else { euros })
+    });
+    check("SignFlipped $.lines[*].price", |random, changed| {
+        body(random, euros, if changed { |cents| format!("-{}", euros(cents)) } else { euros })
+    });
+    check("DefaultSubstituted $.lines[*].price", |random, changed| {
+        let changed = changed && random.below(2) > 0;
+        body(random, euros, if changed { |_| "0.00".to_owned() } else { euros })
+    });
+    check("PrecisionLost $.lines[*].price", |random, changed| {
+        body(random, euros, if changed { |cents| format!("{}.00", (cents + 50) / 100) } else { euros })
+    });
 }
 
 #[test]

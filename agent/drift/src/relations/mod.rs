@@ -14,6 +14,7 @@
 
 mod columns;
 pub(crate) mod form;
+mod marks;
 mod mine;
 mod monitor;
 mod sample;
@@ -23,11 +24,12 @@ use std::sync::Arc;
 use pitot_observe::Observation;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Example, Expression, Part};
+use crate::evidence::{Example, Expression, Kind, Part};
 use crate::field::KEPT_NS;
 use crate::plan::{Fields, Plan};
 use crate::relations::columns::{Column, Columns, Nature};
 use crate::relations::form::{Form, Relation, Trial};
+use crate::relations::marks::{Culprit, Marks};
 use crate::relations::monitor::{Doubt, Moment, Monitor, Verdict};
 use crate::relations::sample::Sample;
 
@@ -89,6 +91,9 @@ impl Default for Relations {
 struct Known {
     relation: Relation<Column>,
     standing: Standing,
+    /// What its columns are like in messages that keep it, and in exceptions since the doubt under test was raised.
+    usual: [Marks; 3],
+    odd: [Marks; 3],
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -102,13 +107,15 @@ enum Standing {
     /// An exception was seen too early.
     Dropped,
     Watched(Monitor),
-    /// Reported at a time and a message; share of exceptions then; trials since the last exception; what the finding names.
+    /// Reported at a time and a message; share of exceptions then; trials since the last exception; what the finding names
+    /// and calls it.
     Broken {
         at_ns: u64,
         number: u64,
         share: f64,
         again: u64,
         slot: u32,
+        kind: Kind,
     },
 }
 
@@ -136,10 +143,11 @@ impl Came<'_> {
 /// A relation that no longer holds, or does again.
 #[derive(Debug)]
 pub(crate) struct Broken {
-    /// The field to name.
+    /// The field to name, and what became of it.
     pub(crate) slot: u32,
+    pub(crate) kind: Kind,
     pub(crate) relation: Expression,
-    /// Factor by which the left side is off, if it is one.
+    /// Factor by which the field, or else the left side, is off, if it is one.
     pub(crate) factor: Option<f64>,
     /// Share of exceptions before and after.
     pub(crate) rate: (f64, f64),
@@ -189,6 +197,7 @@ impl Relations {
         let mut is_due = false;
         for known in &mut self.known {
             if let Some(trial) = known.relation.try_on(|column| columns.get(column)) {
+                known.mark(&trial, &columns);
                 is_due |= known.see(&trial, came);
             }
         }
@@ -212,7 +221,8 @@ impl Relations {
             let is_known = |known: &Known| known.stands_for(&relation);
             if self.known.len() < RELATIONS && !self.known.iter().any(is_known) {
                 let standing = Standing::OnTrial { trials: 0, changes: 0, last: 0 };
-                self.known.push(Known { relation, standing });
+                let (usual, odd) = Default::default();
+                self.known.push(Known { relation, standing, usual, odd });
             }
         }
         self.columns = None;
@@ -244,13 +254,14 @@ impl Relations {
     /// Whether a broken relation holds again.
     fn over(&mut self, place: usize, came: &Came<'_>) -> Option<Broken> {
         let known = self.known.get_mut(place)?;
-        let Standing::Broken { share, again, slot, .. } = known.standing else { return None };
+        let Standing::Broken { share, again, slot, kind, .. } = known.standing else { return None };
         if !is_over(again, share, came.budget) {
             return None;
         }
         known.standing = Standing::Watched(Monitor::new(again));
         Some(Broken {
             slot,
+            kind,
             relation: known.relation.text(came.fields)?,
             factor: None,
             rate: (share, 0.0),
@@ -276,16 +287,25 @@ impl Relations {
             return None;
         }
         let waited = came.number - doubt.onset;
-        let wait = if doubt.factor().is_some() { WAIT_FOR_FACTOR } else { WAIT };
+        let culprit = known.culprit(doubt);
+        let wait = match (culprit, doubt.factor()) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => WAIT_FOR_FACTOR,
+            (None, None) => WAIT,
+        };
         let is_open = waited < 2 * WAIT && slots.iter().any(|slot| is_asked(*slot));
         if waited < wait || is_open {
             return None;
         }
-        let slot = self.culprit(place, &together);
+        let (slot, kind, factor) = match culprit {
+            Some(Culprit { place: column, kind, factor }) => (self.slots(place).nth(column)?, kind, factor),
+            None => (self.common(place, &together), Kind::RelationBroken, doubt.factor()),
+        };
         let broken = Broken {
             slot,
+            kind,
             relation: known.relation.text(came.fields)?,
-            factor: doubt.factor(),
+            factor,
             rate: (before, doubt.share()),
             onset_ns: doubt.onset_ns,
             affected: (doubt.exceptions, doubt.trials),
@@ -296,7 +316,7 @@ impl Relations {
         let replaced = self.is_replaced(place);
         for at in together {
             if let Some(known) = self.known.get_mut(at) {
-                known.report(came, slot);
+                known.report(came, slot, kind);
             }
         }
         if replaced {
@@ -320,7 +340,7 @@ impl Relations {
     }
 
     /// The field that all these relations have in common: the left side of this one, else of another one, else any.
-    fn culprit(&self, place: usize, together: &[usize]) -> u32 {
+    fn common(&self, place: usize, together: &[usize]) -> u32 {
         let is_common = |slot: &u32| together.iter().all(|at| self.slots(*at).any(|other| other == *slot));
         let lefts: Vec<u32> = together.iter().filter_map(|at| self.slots(*at).next()).collect();
         let mut candidates = lefts.iter().copied().chain(self.slots(place));
@@ -385,9 +405,20 @@ impl Known {
         }
     }
 
+    /// Looks at what the values of a trial are like.
+    fn mark(&mut self, trial: &Trial, columns: &Columns) {
+        if !trial.holds && self.monitor().is_some_and(|monitor| monitor.doubt().is_none()) {
+            self.odd = Default::default();
+        }
+        let marks = if trial.holds { &mut self.usual } else { &mut self.odd };
+        for (marks, column) in marks.iter_mut().zip(self.relation.columns()) {
+            marks.see(columns.get(column));
+        }
+    }
+
     /// Whether it is this relation, or one of the same left side that is not broken.
     fn stands_for(&self, other: &Relation<Column>) -> bool {
-        let Self { relation, standing } = self;
+        let Self { relation, standing, .. } = self;
         let is_broken = matches!(standing, Standing::Broken { .. });
         let is_about = relation.left == other.left && relation.form.is_order() == other.form.is_order();
         relation == other || (is_about && !is_broken)
@@ -404,10 +435,16 @@ impl Known {
         self.monitor().filter(|monitor| monitor.verdict(came.switches, came.budget) == Verdict::Broken)
     }
 
-    fn report(&mut self, came: &Came<'_>, slot: u32) {
+    /// The cause that the exceptions of a doubt show.
+    fn culprit(&self, doubt: &Doubt) -> Option<Culprit> {
+        let columns = self.relation.columns().count();
+        marks::culprit(self.usual.get(..columns)?, self.odd.get(..columns)?, doubt.factor())
+    }
+
+    fn report(&mut self, came: &Came<'_>, slot: u32, kind: Kind) {
         let share = self.monitor().and_then(Monitor::doubt).map_or(1.0, Doubt::share);
         let (at_ns, number) = (came.message.t_ns, came.number);
-        self.standing = Standing::Broken { at_ns, number, share, again: 0, slot };
+        self.standing = Standing::Broken { at_ns, number, share, again: 0, slot, kind };
     }
 
     /// Whether it need not be remembered.
