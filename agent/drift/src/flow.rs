@@ -126,6 +126,7 @@ impl Flow {
         for field in self.fields.list.iter_mut().filter(|field| chosen(&field.path)) {
             (field.presence_report, field.null_report, field.type_report) = (None, None, None);
         }
+        self.relations.approve(&self.fields, chosen);
     }
 
     /// Messages so far.

@@ -173,6 +173,14 @@ impl Relations {
         self.reports.push((Arc::clone(path), number));
     }
 
+    /// Forgets broken relations reported of a chosen path: that they are broken is as it should be.
+    pub(crate) fn approve(&mut self, fields: &Fields, chosen: &impl Fn(&str) -> bool) {
+        let is_chosen = |slot: u32| fields.get(slot).is_some_and(|field| chosen(&field.path));
+        self.known
+            .retain(|known| !matches!(known.standing, Standing::Broken { slot, .. } if is_chosen(slot)));
+        self.columns = None;
+    }
+
     /// Whether a relation that was reported not long before message `number` has this path: what is found of its values
     /// then is why it broke, or follows from that.
     pub(crate) fn explains(&self, path: &str, number: u64, fields: &Fields) -> bool {
