@@ -19,6 +19,8 @@ pub struct Job {
     pub name: &'static str,
     /// Seed.
     pub seed: u64,
+    /// Its rate, against what is usual.
+    pub pace: f64,
     /// Length.
     pub messages: u64,
 }
@@ -67,11 +69,15 @@ impl From<&Finding> for Alarm {
     }
 }
 
-/// So many streams of so many messages each.
+/// So many streams of so many messages each; of each integration's, every other at a tenth of the rate, so that some are about
+/// days and some about months.
 #[must_use]
 pub fn jobs(held_out: bool, streams: usize, messages: u64, first_seed: u64) -> Vec<Job> {
     let names = if held_out { &HELD_OUT } else { &TUNING };
-    let job = |i: usize| Job { name: names[i % names.len()], seed: first_seed + i as u64, messages };
+    let job = |i: usize| {
+        let pace = if (i / names.len()).is_multiple_of(2) { 1.0 } else { 0.1 };
+        Job { name: names[i % names.len()], seed: first_seed + i as u64, pace, messages }
+    };
     (0..streams).map(job).collect()
 }
 
@@ -79,7 +85,7 @@ impl Job {
     /// Runs it.
     #[must_use]
     pub fn run(&self) -> Claims {
-        let mut stream = Stream::new(self.name, self.seed).expect("a known name");
+        let mut stream = Stream::at_pace(self.name, self.seed, self.pace).expect("a known name");
         let begin_ns = stream.now_ns();
         let mut left = self.messages;
         let replayed = replay::run(&mut stream, |_, _| {

@@ -11,7 +11,10 @@ use clap::{Subcommand, ValueEnum};
 use crate::process;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example: cargo xtask bench accuracy matrix --seeds 2 --held-out")]
+#[command(
+    after_help = "Example: cargo xtask bench accuracy matrix --seeds 2 --held-out",
+    disable_help_subcommand = true
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     what: What,

@@ -92,10 +92,25 @@ pub(super) fn section(cases: &[Judged]) -> String {
     for (change, row) in by(cases, |case| (case.class, case.change.clone())) {
         text.push_str(&row.line(&format!("`{}`", change.1)));
     }
+    text.push_str(&said(cases));
     text.push_str("\nBy the way it came (to all at once; over 200 messages; to one instance; to one tenant in five; to all at once at a hundredth of the rate):\n\n");
     text.push_str(HEAD);
     for ((class, way), row) in by(cases, |case| (case.class, way(case))) {
         text.push_str(&row.line(&format!("{}: {way}", class.name())));
+    }
+    text
+}
+
+/// Which kinds were given for each change: which detector found it.
+fn said(cases: &[Judged]) -> String {
+    let mut text = String::from("\nWhat was said of each change, and how often:\n\n| | |\n|---|---|\n");
+    for ((_, change), row) in by(cases, |case| (case.class, case.change.clone())) {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for case in &row.0 {
+            *kinds.entry(if case.outcome.found { &case.outcome.kind } else { "nothing" }).or_default() += 1;
+        }
+        let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let _ = writeln!(text, "| `{change}` | {} |", kinds.join(", "));
     }
     text
 }
