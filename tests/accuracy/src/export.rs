@@ -182,3 +182,22 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_at_a_path() {
+        let body =
+            json!({"total": 5, "lines": [{"price": 1}, {"price": 2}], "empty": [], "price": {"net": "a,b"}});
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(first(&body, path).map(cell).as_deref(), expected, "{path}");
+        };
+        check("$.total", Some("5"));
+        check("$.lines[*].price", Some("1"));
+        check("$.price.net", Some("a b"));
+        check("$.empty[*].price", None);
+        check("$.other", None);
+    }
+}

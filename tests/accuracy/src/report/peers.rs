@@ -75,3 +75,38 @@ fn cell(cases: &[&PeerCase], class: Class) -> String {
         None => format!("0 of {}", of_class().count()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_of_streams_are_added_up() {
+        let one = |alarms| PeerAlarms {
+            detector: "ADWIN".into(),
+            setting: "default".into(),
+            messages: 500_000,
+            fields: 2,
+            alarms,
+        };
+        let text = section(&[one(3), one(1)], &[]);
+        assert!(text.contains("| ADWIN | default | 1000000 | 4 | 4 | 4.00 | 9.15 |"), "{text}");
+    }
+
+    #[test]
+    fn a_cell_has_what_was_found_and_the_median_delay() {
+        let case = |found, delay| PeerCase {
+            detector: "ADWIN".into(),
+            setting: "default".into(),
+            label: "a".into(),
+            class: Class::Shift,
+            found,
+            delay,
+        };
+        let cases = [case(true, 10), case(true, 90), case(true, 30), case(false, 0)];
+        let cases: Vec<&PeerCase> = cases.iter().collect();
+        assert_eq!(cell(&cases, Class::Shift), "3 of 4, 30");
+        assert_eq!(cell(&cases, Class::Unit), "-");
+        assert_eq!(cell(&cases[3..], Class::Shift), "0 of 1");
+    }
+}
