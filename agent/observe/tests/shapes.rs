@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pitot_observe::identifier::looks_like_data;
 use pitot_observe::shape::ValueKind;
+use pitot_observe::value::Text;
 use pitot_observe::{Counts, HeaderNames, Limits, Namer, Observation, Observer, Shape, Unobserved};
 use pitot_protocols::message::{Incomplete, Message, Order, Peer, RequestLine, Side};
 use proptest::collection::vec;
@@ -72,6 +73,17 @@ fn assert_parents(observation: &Observation) {
     }
 }
 
+/// The step to a member.
+fn step(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    match name {
+        name if looks_like_data(name) => ".*".to_owned(),
+        name if plain => format!(".{name}"),
+        name => format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'")),
+    }
+}
+
 /// The same by a plain recursive walk.
 fn oracle(value: &Value) -> Vec<String> {
     fn walk(value: &Value, path: &str, counts: &mut BTreeMap<(String, ValueKind), u32>) {
@@ -88,14 +100,7 @@ fn oracle(value: &Value) -> Vec<String> {
             Value::Array(elements) => elements.iter().for_each(|e| walk(e, &format!("{path}[*]"), counts)),
             Value::Object(members) => {
                 for (name, value) in members {
-                    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-                        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-                    let step = match name {
-                        name if looks_like_data(name) => ".*".to_owned(),
-                        name if plain => format!(".{name}"),
-                        name => format!("['{}']", name.replace('\\', "\\\\").replace('\'', "\\'")),
-                    };
-                    walk(value, &format!("{path}{step}"), counts);
+                    walk(value, &format!("{path}{}", step(name)), counts);
                 }
             }
             _ => {}
@@ -104,6 +109,54 @@ fn oracle(value: &Value) -> Vec<String> {
     let mut counts = BTreeMap::new();
     walk(value, "$", &mut counts);
     counts.iter().map(|((path, kind), count)| format!("{path} {kind:?} {count}")).collect()
+}
+
+/// Every value of a body with its path, in order.
+fn leaves(observation: &Observation) -> Vec<(String, pitot_observe::Value)> {
+    let Some(shape) = &observation.shape else { panic!("no shape") };
+    let leaf = |leaf: &pitot_observe::Leaf| (shape.entries[leaf.entry as usize].path.to_string(), leaf.value);
+    observation.values.iter().map(leaf).filter(|(path, _)| path.starts_with('$')).collect()
+}
+
+/// The same by a plain recursive walk.
+fn leaves_of(value: &Value, path: &str, out: &mut Vec<(String, pitot_observe::Value)>) {
+    let mut push = |value| out.push((path.to_owned(), value));
+    match value {
+        Value::Null => {}
+        Value::Bool(b) => push(pitot_observe::Value::Boolean(*b)),
+        Value::Number(n) => push(pitot_observe::Value::Number(n.as_f64().unwrap())),
+        Value::String(text) => push(pitot_observe::Value::Text(Text::of(text))),
+        Value::Array(elements) => elements.iter().for_each(|e| leaves_of(e, &format!("{path}[*]"), out)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                leaves_of(value, &format!("{path}{}", step(name)), out);
+            }
+        }
+    }
+}
+
+/// The integers of a body that no double holds, in order.
+fn exact_of(value: &Value, out: &mut Vec<i128>) {
+    match value {
+        Value::Number(n) => {
+            let integer = n.as_i64().map(i128::from).or(n.as_u64().map(i128::from));
+            out.extend(integer.filter(|n| n.unsigned_abs() > 1 << 53));
+        }
+        Value::Array(elements) => elements.iter().for_each(|e| exact_of(e, out)),
+        Value::Object(members) => members.values().for_each(|v| exact_of(v, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn integers_beyond_doubles_are_kept() {
+    let body = r#"{"a":9007199254740993,"b":[1,-9007199254740993,18446744073709551615],"c":12.5}"#;
+    let observation = observer().observe(&json(body)).unwrap();
+    let exact: Vec<(u32, i128)> = observation.exact.iter().map(|exact| (exact.leaf, exact.integer)).collect();
+    assert_eq!(
+        exact,
+        [(0, 9_007_199_254_740_993), (2, -9_007_199_254_740_993), (3, 18_446_744_073_709_551_615)]
+    );
 }
 
 #[test]
@@ -247,7 +300,7 @@ fn forgetting_changes_no_observation() {
         let (a, b) = (small.observe(&message).unwrap(), large.observe(&message).unwrap());
         assert_eq!(a.flow, b.flow);
         assert_eq!(a.shape, b.shape);
-        assert_eq!(a.counts, b.counts);
+        assert_eq!((a.counts, a.values), (b.counts, b.values));
     }
     assert!(small.counters().forgotten_flows > 0 && small.counters().forgotten_paths > 0);
     assert_eq!(large.counters().forgotten_flows + large.counters().forgotten_paths, 0);
@@ -336,6 +389,12 @@ proptest! {
         for value in std::iter::repeat_n(&values[0], 18).chain(&values).chain(&values[..1]) {
             let observation = observer.observe(&json(&value.to_string())).unwrap();
             prop_assert_eq!(lines(&observation), oracle(value));
+            let mut expected = Vec::new();
+            leaves_of(value, "$", &mut expected);
+            prop_assert_eq!(leaves(&observation), expected);
+            let mut expected = Vec::new();
+            exact_of(value, &mut expected);
+            prop_assert_eq!(observation.exact.iter().map(|exact| exact.integer).collect::<Vec<_>>(), expected);
             assert_parents(&observation);
         }
     }

@@ -31,6 +31,8 @@ fuzz_target!(|body: &[u8]| {
         (Ok(a), Ok(b)) => {
             assert_eq!(a.shape, b.shape);
             assert_eq!(a.counts, b.counts);
+            assert_eq!(a.values, b.values);
+            assert_eq!(a.exact, b.exact);
         }
         (Err(a), Err(b)) => assert_eq!(a, b),
         _ => panic!("the second observation differs: {first:?} {second:?}"),
