@@ -248,6 +248,24 @@ fn what_follows_from_another_change_is_silent() {
 }
 
 #[test]
+fn a_rate_that_does_not_stay_is_no_relation() {
+    /// In two currencies, at a rate that changes every 500 messages.
+    fn body(random: &mut Random, number: u64) -> String {
+        let (cents, rate) = (1_000 + random.below(100_000), 10_007 + mix(1 + number / 500) % 90 * 10);
+        format!(r#"{{"eur":{},"usd":{}}}"#, euros(cents), euros((cents * rate + 5_000) / 10_000))
+    }
+    let mut random = Random(1);
+    let mut observer = Observer::new(Limits::default(), Namer::default());
+    let mut flows = Flows::new(Config::default());
+    let mut out = Vec::new();
+    for seq in 1..=MESSAGES {
+        let message = message(seq, body(&mut random, seq));
+        flows.push(observer.observe(&message).expect("observed"), &mut out);
+    }
+    assert_eq!(lines(&out), [""; 0]);
+}
+
+#[test]
 fn what_holds_again_is_said() {
     let generate: Generator = |random, changed| {
         let fee = if changed { 100 + random.below(400) } else { 0 };

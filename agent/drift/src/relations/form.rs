@@ -109,6 +109,11 @@ impl<C: Copy> Form<C> {
         }
     }
 
+    /// Whether both are of one form, with whatever columns and constant.
+    pub(crate) fn has_form_of(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// Whether it says which comes first, not how much.
     pub(crate) fn is_order(&self) -> bool {
         matches!(self, Self::AtMost(_))

@@ -16,6 +16,8 @@ const CHANCE: f64 = 0.5;
 const CHANCE_OF_ORDER: f64 = 0.8;
 /// Smallest relative spread of a column that another is proportional to.
 const SPREAD: f64 = 0.2;
+/// Decimals that a constant may have: rates of tax and numbers of cents have few, rates of exchange have more and do not stay.
+const DECIMALS: i32 = 3;
 /// Relations found in one sample.
 const MOST: usize = 32;
 
@@ -186,7 +188,9 @@ impl Miner<'_> {
         let of = |b: &usize| self.factor(a, *b).map(|factor| (*b, factor));
         let mut factors: Vec<(usize, Factor)> = others.iter().filter_map(of).collect();
         // 1.19 is looked for from net to gross, not 1/1.19 back: rounding the larger one is the finer test.
-        factors.retain(|(b, factor)| factor.low.abs() >= 1.0 || self.factor(*b, a).is_none());
+        factors.retain(|(b, factor)| {
+            factor.decimals() <= DECIMALS && (factor.low.abs() >= 1.0 || self.factor(*b, a).is_none())
+        });
         factors.sort_by_key(|(_, factor)| factor.decimals());
         self.first_of(factors.into_iter().map(|(b, factor)| (a, Form::Scaled(b, factor))));
     }

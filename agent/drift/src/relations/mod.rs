@@ -424,12 +424,13 @@ impl Known {
         }
     }
 
-    /// Whether it is this relation, or one of the same left side that is not broken.
+    /// Whether it is this relation, or was before its constant changed, or is one of the same left side that is not broken.
     fn stands_for(&self, other: &Relation<Column>) -> bool {
         let Self { relation, standing, .. } = self;
         let is_broken = matches!(standing, Standing::Broken { .. });
         let is_about = relation.left == other.left && relation.form.is_order() == other.form.is_order();
-        relation == other || (is_about && !is_broken)
+        let is_same = relation.form.has_form_of(&other.form) && relation.columns().eq(other.columns());
+        is_same || (is_about && !is_broken)
     }
 
     fn monitor(&self) -> Option<&Monitor> {
