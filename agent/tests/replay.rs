@@ -302,3 +302,37 @@ fn a_baseline_of_no_use_is_named_and_left_alone() {
     damaged[middle] ^= 0x10;
     check(Some(&damaged), &format!("{unusable}: its checksum does not match: it was damaged"));
 }
+
+/// The bar: a million messages, byte for byte the same on every run and with any number of workers.
+#[test]
+#[ignore = "takes minutes: cargo test --release -p pitot --test replay -- --ignored"]
+fn a_million_messages_give_the_same_bytes() {
+    let mut file = String::new();
+    for number in 0..1_000_000_u64 {
+        let t_ns = 1_763_800_000_000_000_000 + number * 1_000_000;
+        let flow = (number * number) % 23;
+        let name = if number < 500_000 || flow % 3 > 0 { "amount" } else { "amount_minor" };
+        let note = if number % 11 < 3 { r#","note":null"# } else { "" };
+        let total = if number < 700_000 || flow % 5 > 0 { "1.5" } else { "\"1.5\"" };
+        writeln!(
+            file,
+            r#"{{"t_ns":{t_ns},"client":"c{}","server":"s{}","exchange":"{number}","side":"request","method":"POST","target":"/r{flow}","headers":{{"content-type":"application/json"}},"body":{{"id":{number},"{name}":{},"total":{total}{note}}}}}"#,
+            flow % 4,
+            flow % 3,
+            number % 97,
+        )
+        .expect("memory");
+    }
+    let case = Case::new(file);
+    let run = |workers: &str, number: u8| {
+        let baseline = case.path(&format!("baseline-{number}"));
+        let output = case.run(&["--workers", workers, "--save-baseline", baseline.to_str().expect("UTF-8")]);
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
+        (output.stdout, fs::read(baseline).expect("written"))
+    };
+    let first = run("1", 0);
+    assert!(!first.0.is_empty());
+    for (number, workers) in (1..).zip(["1", "2", "4"]) {
+        assert!(run(workers, number) == first, "{workers} workers");
+    }
+}

@@ -12,7 +12,7 @@ pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 #[must_use]
 pub fn document(flows: &[Described]) -> Value {
     if let [flow] = flows {
-        return titled(flow, body(flow).unwrap_or_else(|| json!(true)));
+        return titled(flow, body(flow).unwrap_or(Value::Bool(true)));
     }
     let named = flows.iter().filter_map(|flow| Some((flow.name(), body(flow)?)));
     json!({"$schema": DIALECT, "$defs": named.collect::<Map<_, _>>()})
