@@ -47,7 +47,7 @@ const LEFT_TO_RIGHT: &[&[&str]] = &[
     &["pitot-drift"],
     &["pitot-lineage"],
     &["pitot-findings"],
-    &["pitot-export", "pitot-serve"],
+    &["pitot-export", "pitot-serve", "pitot-state"],
     &["pitot"],
     &["pitot-golden", "pitot-accuracy", "pitot-e2e", "pitot-capture-suite", "pitot-guest"],
 ];
