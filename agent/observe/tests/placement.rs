@@ -33,12 +33,13 @@ fn message(seq: u64, exchange: &str, side: Side, target: &str, body: &str) -> Me
 
 /// As the agent does it: each message is observed by one of so many, then all are placed in order.
 fn placed(messages: &[Message], observers: usize) -> (Vec<Observation>, Placement) {
-    let mut all: Vec<Observer> =
-        (0..observers).map(|_| Observer::new(Limits::default(), Namer::default())).collect();
     let mut observations: Vec<Observation> = Vec::new();
     for which in 0..observers {
+        let mut observer = Observer::new(Limits::default(), Namer::default());
         let of_this = messages.iter().filter(|message| message.order.seq as usize % observers == which);
-        observations.extend(of_this.map(|message| all[which].observe(message).unwrap()));
+        let observed: Result<Vec<Observation>, _> =
+            of_this.map(|message| observer.observe(message)).collect();
+        observations.extend(observed.unwrap_or_else(|reason| panic!("{reason}")));
     }
     observations.sort_by_key(|observation| observation.order);
     let mut placement = Placement::default();
