@@ -11,6 +11,7 @@ use crate::flow::FlowKey;
 use crate::names::Names;
 use crate::observer::{Counters, Limits, Unobserved};
 use crate::operation;
+use crate::placement::Templates;
 use crate::route;
 use crate::shape::{Counts, Shape};
 use crate::shapes::Shapes;
@@ -140,6 +141,9 @@ pub(crate) struct Flows {
     /// The route of the message at hand, and the key of its flow.
     route: String,
     name: Vec<u8>,
+    templates: Templates,
+    /// The template of a route.
+    template: String,
 }
 
 impl Flows {
@@ -157,8 +161,13 @@ impl Flows {
         self.route.clear();
         route::push_route(&mut self.route, &request.target);
         write_name(&mut self.name, &self.route, method, status_class, message, names);
-        let place = match self.places.get(&*self.name) {
-            Some(place) => *place,
+        let mut known = self.places.get(&*self.name).copied();
+        if known.is_none() && self.fold(message, names) {
+            write_name(&mut self.name, &self.route, method, status_class, message, names);
+            known = self.places.get(&*self.name).copied();
+        }
+        let place = match known {
+            Some(place) => place,
             None => {
                 let key = FlowKey {
                     client: names.with(&message.client, Arc::clone),
@@ -177,6 +186,24 @@ impl Flows {
         let flow = self.flows.get_mut(place)?;
         flow.last = self.messages;
         Some(flow)
+    }
+
+    /// Uses what was learned about routes from now on. Flows are remembered anew: many of them may be one.
+    pub(crate) fn follow(&mut self, templates: Templates) {
+        self.templates = templates;
+        self.places.clear();
+        self.flows.clear();
+        self.hand = 0;
+    }
+
+    /// Turns the route at hand into its template, if it has another.
+    fn fold(&mut self, message: &Message, names: &mut Names) -> bool {
+        let client = names.with(&message.client, Arc::clone);
+        let server = names.with(&message.server, Arc::clone);
+        self.template.clear();
+        self.templates.write(client, server, &self.route, &mut self.template);
+        std::mem::swap(&mut self.route, &mut self.template);
+        self.route != self.template
     }
 
     /// Adds a flow, where there is no room in the place of one that was not seen for long.

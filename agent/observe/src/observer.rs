@@ -9,6 +9,7 @@ use crate::flows::{Counted, Flows};
 use crate::hash;
 use crate::names::Names;
 use crate::naming::Namer;
+use crate::placement::Templates;
 use crate::shape::Observation;
 use crate::tape::{Parser, Refusal};
 use crate::walk::{Overflow, Walker};
@@ -168,6 +169,12 @@ impl Observer {
     pub fn with_headers(mut self, headers: HeaderNames) -> Self {
         self.headers = headers;
         self
+    }
+
+    /// Uses what a [`crate::Placement`] learned about routes from now on. That changes where no observation is placed, only
+    /// what it costs.
+    pub fn follow(&mut self, templates: Templates) {
+        self.flows.follow(templates);
     }
 
     /// What was done so far.

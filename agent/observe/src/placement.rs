@@ -52,10 +52,28 @@ pub struct Placement {
     /// By route (a key without operation): its operations.
     operations: BTreeMap<FlowKey, BTreeSet<Arc<str>>>,
     pending: Pending,
+    /// Whether [`Placement::templates`] gave all that was learned.
+    #[serde(skip)]
+    is_told: bool,
     /// A cache of the above.
     #[serde(skip)]
     known: HashMap<Observed, Place>,
     placed: Placed,
+}
+
+/// What was learned about routes, for observers: they need not tell apart what is one flow
+/// ([`crate::Observer::follow`]).
+#[derive(Debug, Clone, Default)]
+pub struct Templates(Arc<BTreeMap<(Arc<str>, Arc<str>), Routes>>);
+
+impl Templates {
+    /// Writes the template of a route, if something was learned about those of a client and a server.
+    pub(crate) fn write(&self, client: Arc<str>, server: Arc<str>, route: &str, template: &mut String) {
+        match self.0.get(&(client, server)) {
+            Some(routes) => routes.write(route, template),
+            None => template.push_str(route),
+        }
+    }
 }
 
 /// A flow as observed, hashed by what comes with each message.
@@ -90,6 +108,7 @@ impl Default for Placement {
             room: SEGMENTS,
             operations: BTreeMap::new(),
             pending: Pending::default(),
+            is_told: false,
             known: HashMap::new(),
             placed: Placed::default(),
         }
@@ -101,6 +120,16 @@ impl Placement {
     #[must_use]
     pub fn placed(&self) -> Placed {
         Placed { forgotten_requests: self.pending.forgotten, ..self.placed }
+    }
+
+    /// What was learned about routes, if that is more than the last time.
+    pub fn templates(&mut self) -> Option<Templates> {
+        if self.is_told {
+            return None;
+        }
+        self.is_told = true;
+        let learned = self.routes.iter().filter(|(_, routes)| routes.has_templates());
+        Some(Templates(Arc::new(learned.map(|(ends, routes)| (ends.clone(), routes.clone())).collect())))
     }
 
     /// Puts an observation in its flow. All of them must come in their order.
@@ -156,6 +185,7 @@ impl Placement {
             self.placed.refused_routes += u64::from(lesson.is_refused);
             if lesson.templates > 0 {
                 self.placed.templates += lesson.templates;
+                self.is_told = false;
                 self.known.clear();
             }
         }

@@ -12,7 +12,7 @@ use crate::cardinality::{OFTEN, Seen};
 const ID: &str = "{id}";
 
 /// The segments seen behind one prefix.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Node {
     next: BTreeMap<Box<str>, Node>,
     seen: Seen,
@@ -23,9 +23,10 @@ struct Node {
 }
 
 /// The routes of a server, as one client asks for them.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Routes {
     root: Node,
+    has_templates: bool,
 }
 
 /// What a request taught.
@@ -61,6 +62,7 @@ impl Routes {
             }
             if !node.is_learned && node.seen.are_data() {
                 lesson.templates += 1;
+                self.has_templates = true;
                 *room += node.fold();
             }
             let name = node.name_of(segment);
@@ -70,6 +72,11 @@ impl Routes {
             }
         }
         lesson
+    }
+
+    /// Whether any was learned.
+    pub(crate) fn has_templates(&self) -> bool {
+        self.has_templates
     }
 
     /// Writes the template of a route.

@@ -31,21 +31,35 @@ fn message(seq: u64, exchange: &str, side: Side, target: &str, body: &str) -> Me
     }
 }
 
-/// As the agent does it: each message is observed by one of so many, then all are placed in order.
-fn placed(messages: &[Message], observers: usize) -> (Vec<Observation>, Placement) {
-    let mut observations: Vec<Observation> = Vec::new();
-    for which in 0..observers {
-        let mut observer = Observer::new(Limits::default(), Namer::default());
-        let of_this = messages.iter().filter(|message| message.order.seq as usize % observers == which);
-        let observed: Result<Vec<Observation>, _> =
-            of_this.map(|message| observer.observe(message)).collect();
-        observations.extend(observed.unwrap_or_else(|reason| panic!("{reason}")));
-    }
-    observations.sort_by_key(|observation| observation.order);
+/// As the agent does it, in batches: each message is observed by one of so many, then all are placed in order.
+fn placed_in(batch: usize, messages: &[Message], observers: usize) -> (Vec<Observation>, Placement) {
+    let new = |_| Observer::new(Limits::default(), Namer::default());
+    let mut observers: Vec<Observer> = (0..observers).map(new).collect();
     let mut placement = Placement::default();
-    observations.iter_mut().for_each(|observation| placement.place(observation));
-    assert!(observations.iter().all(|o| o.flow_hash == o.flow.fixed_hash()));
-    (observations, placement)
+    let mut all: Vec<Observation> = Vec::new();
+    for batch in messages.chunks(batch) {
+        let mut observations = Vec::new();
+        let templates = placement.templates();
+        let count = observers.len();
+        for (which, observer) in observers.iter_mut().enumerate() {
+            if let Some(templates) = &templates {
+                observer.follow(templates.clone());
+            }
+            let of_this = batch.iter().filter(|message| message.order.seq as usize % count == which);
+            let observed: Result<Vec<Observation>, _> =
+                of_this.map(|message| observer.observe(message)).collect();
+            observations.extend(observed.unwrap_or_else(|reason| panic!("{reason}")));
+        }
+        observations.sort_by_key(|observation| observation.order);
+        observations.iter_mut().for_each(|observation| placement.place(observation));
+        all.append(&mut observations);
+    }
+    assert!(all.iter().all(|o| o.flow_hash == o.flow.fixed_hash()));
+    (all, placement)
+}
+
+fn placed(messages: &[Message], observers: usize) -> (Vec<Observation>, Placement) {
+    placed_in(messages.len(), messages, observers)
 }
 
 fn keys(messages: &[Message], observers: usize) -> Vec<FlowKey> {
@@ -112,9 +126,9 @@ fn learned_routes_hold_from_then_on_for_both_sides() {
 }
 
 proptest! {
-    /// However messages are dealt out to observers.
+    /// However messages are dealt out to observers, and wherever batches end.
     #[test]
-    fn observers_do_not_matter(picks in vec((0..400_u64, 0..4_usize, any::<bool>()), 1..120), observers in 2..5_usize) {
+    fn observers_do_not_matter(picks in vec((0..400_u64, 0..4_usize, any::<bool>()), 1..150), observers in 2..5_usize, batch in 1..150_usize) {
         let bodies = ["", BY_NAME, BY_KIND, r#"{"jsonrpc":"2.0","method":"sum"}"#];
         let messages: Vec<Message> = picks
             .iter()
@@ -125,6 +139,7 @@ proptest! {
                 message(seq, &(seq / 3).to_string(), side, &target, bodies[*body])
             })
             .collect();
-        prop_assert_eq!(keys(&messages, 1), keys(&messages, observers));
+        let (batched, _) = placed_in(batch, &messages, observers);
+        prop_assert_eq!(keys(&messages, 1), batched.iter().map(|o| (*o.flow).clone()).collect::<Vec<_>>());
     }
 }

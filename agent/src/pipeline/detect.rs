@@ -119,6 +119,9 @@ impl Detect {
     /// Takes the next batch; findings come in an order that depends on the input only.
     pub(super) fn push(&mut self, workers: &Workers, batch: Batch, out: &mut Vec<Finding>) {
         let Batch { messages, ticks } = batch;
+        if let Some(templates) = self.placement.templates() {
+            self.observers.iter_mut().for_each(|observer| observer.follow(templates.clone()));
+        }
         let shares = shares(messages, self.observers.len());
         let observations = workers.map(&mut self.observers, shares, |observer, share| {
             let messages = share.iter().flatten();
