@@ -29,6 +29,9 @@ const PENDING: usize = 65_536;
 /// Flows whose place is remembered.
 const KNOWN: usize = 65_536;
 
+/// Client and server.
+type Ends = (Arc<str>, Arc<str>);
+
 /// What a [`Placement`] did, since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Placed {
@@ -45,8 +48,7 @@ pub struct Placed {
 /// Puts observations in their flows. What is stored of it is all that it knows.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Placement {
-    /// By client and server.
-    routes: BTreeMap<(Arc<str>, Arc<str>), Routes>,
+    routes: BTreeMap<Ends, Routes>,
     /// How many more segments may be remembered.
     room: usize,
     /// By route (a key without operation): its operations.
@@ -64,7 +66,7 @@ pub struct Placement {
 /// What was learned about routes, for observers: they need not tell apart what is one flow
 /// ([`crate::Observer::follow`]).
 #[derive(Debug, Clone, Default)]
-pub struct Templates(Arc<BTreeMap<(Arc<str>, Arc<str>), Routes>>);
+pub struct Templates(Arc<BTreeMap<Ends, Routes>>);
 
 impl Templates {
     /// Writes the template of a route, if something was learned about those of a client and a server.
