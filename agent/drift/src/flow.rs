@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
-use pitot_observe::{FlowKey, Members, Observation, Shape};
+use pitot_observe::{Counts, FlowKey, Members, Observation, Shape};
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
 
@@ -206,12 +206,16 @@ impl Flow {
     fn values(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
         let Some(shape) = message.shape.as_ref().filter(|_| !message.values.is_empty()) else { return };
         let plan = self.plan(shape, config);
-        let came = Came { message: self.messages, t_ns: message.t_ns, sender: message.conn };
+        let mut came = Came { message: self.messages, t_ns: message.t_ns, weight: 1.0 };
         if self.values.len() < self.fields.list.len() {
             self.values.resize_with(self.fields.list.len(), values::Field::default);
         }
+        let is_single = matches!(message.counts, Counts::Once);
         for leaf in &message.values {
             let slot = plan.slot(leaf.entry);
+            if !is_single {
+                came.weight = 1.0 / message.counts.get(leaf.entry).max(1) as f32;
+            }
             if let Some(field) = self.values.get_mut(slot as usize)
                 && field.see(&leaf.value, came)
             {

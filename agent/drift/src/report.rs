@@ -292,12 +292,12 @@ impl Reporter<'_> {
         let Some(field) = self.fields.get(slot) else { return };
         let evidence = Evidence {
             onset_ns: named.onset_ns,
-            rate: named.rate,
-            factor: named.factor,
-            offset_s: named.offset_s,
+            rate: Some(named.rate),
+            factor: named.cause.factor,
+            offset_s: named.cause.offset_s,
             affected: named.affected,
             examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
-            ..self.evidence(named.kind, &field.path, named.error)
+            ..self.evidence(named.cause.kind, &field.path, named.error)
         };
         self.out.push(evidence);
     }

@@ -1,10 +1,12 @@
 //! What is kept of a string, found sixteen bytes at a time.
 
+use serde::{Deserialize, Serialize};
+
 use crate::hash::{self, TextHash};
 use crate::time;
 
 /// What is kept of a string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// Of its bytes.
     pub hash: u64,
@@ -20,7 +22,7 @@ pub struct Text {
 }
 
 /// Classes of characters, a bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Classes(u8);
 
 impl Classes {

@@ -1,5 +1,6 @@
 //! What is kept of a value: numbers, lengths, classes and hashes. Never the text itself.
 
+use serde::{Deserialize, Serialize};
 use simd_json::{Node, StaticNode};
 
 pub use crate::text::{Classes, Text};
@@ -14,7 +15,7 @@ pub struct Leaf {
 }
 
 /// What is kept of a value that is not null, no array and no object.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     /// `true`, `false`
     Boolean(bool),

@@ -1,9 +1,40 @@
-//! The values of a flow's fields.
+//! The values of a flow's fields: what is watched of each, and what a change is.
+//!
+//! A field is learned from the values of its first messages: how it is to be read (numbers, steps, ages of times, codes, other
+//! texts), and which properties a value may have. From then on each block of messages leaves sums behind, which
+//! [`scales::Scales`] judge; when they say that something changed, the values since then say what ([`cause`]), once
+//! they have confirmed it.
+
+mod cause;
+mod codes;
+mod learn;
+mod numbers;
+mod sample;
+mod scales;
+mod texts;
 
 use pitot_observe::Value;
+use pitot_observe::value::{Classes, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Kind;
+use cause::Cause;
+use codes::Codes;
+use learn::Learning;
+use numbers::{Numbers, Reading};
+use sample::Sample;
+use scales::{BLOCK, Departure, Scales, Sums, Window};
+use texts::Texts;
+
+/// Changes from one code to another before anything but a new code is news of a field of codes.
+const SWITCHES: u32 = 16;
+/// Values that are kept since a suspicion.
+const KEPT: usize = 512;
+/// A share of messages that is small: what happened to them needs more of them to be told.
+const FEW: f32 = 0.15;
+const SEVERAL: u32 = 256;
+/// Messages that confirm at most.
+const LONGEST_CONFIRMATION: u32 = 1_024;
 
 /// The message that a value came in.
 #[derive(Debug, Clone, Copy)]
@@ -12,25 +43,17 @@ pub(crate) struct Came {
     pub(crate) message: u64,
     /// Its time, ns since the Unix epoch.
     pub(crate) t_ns: u64,
-    /// What tells its sender from others.
-    pub(crate) sender: u64,
-}
-
-/// The values of one field.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Field {
-    values: u64,
+    /// One over the values that the field has in the message.
+    pub(crate) weight: f32,
 }
 
 /// A change of values, with its name.
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
-    pub(crate) kind: Kind,
-    /// New over old, new less old in seconds.
-    pub(crate) factor: Option<f64>,
-    pub(crate) offset_s: Option<f64>,
+    pub(crate) cause: Cause,
     /// The rate that changed, before and after.
-    pub(crate) rate: Option<(f64, f64)>,
+    pub(crate) rate: (f64, f64),
+    /// Begin, ns since the Unix epoch.
     pub(crate) onset_ns: u64,
     /// Messages since the onset that show it, and all that hold the field.
     pub(crate) affected: (u64, u64),
@@ -38,16 +61,300 @@ pub(crate) struct Named {
     pub(crate) error: f64,
 }
 
+/// The values of one field.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Field {
+    state: State,
+    /// Number of the message that the last value came in.
+    message: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum State {
+    Learning(Learning, Option<Box<Scales>>),
+    Watching(Box<Watched>),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Learning(Learning::default(), None)
+    }
+}
+
+/// What turns values into sums.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Reader {
+    Numbers { numbers: Box<Numbers>, sample: Sample<f64> },
+    Codes { codes: Box<Codes>, sample: Sample<Text> },
+    Texts { texts: Box<Texts>, sample: Sample<Text> },
+}
+
+/// A field that was learned.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Watched {
+    reader: Reader,
+    scales: Scales,
+    /// Messages of this block, and the time of the first.
+    messages: u32,
+    since_ns: u64,
+    /// The block before.
+    last: Window,
+    suspicion: Option<Box<Suspicion>>,
+}
+
+/// Something that departs, until it is confirmed and named.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Suspicion {
+    departure: Departure,
+    /// Messages that must still come.
+    missing: u32,
+    /// What came since.
+    since: Window,
+    values: Kept,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Kept {
+    Numbers(Vec<f64>),
+    Texts(Vec<Text>),
+}
+
 impl Field {
-    /// Takes a value; whether there may be something to say ([`Field::judge`]).
+    /// Takes a value; whether there is something to say ([`Field::judge`]).
     #[inline]
-    pub(crate) fn see(&mut self, _value: &Value, _came: Came) -> bool {
-        self.values += 1;
-        false
+    pub(crate) fn see(&mut self, value: &Value, came: Came) -> bool {
+        let is_first = self.message != came.message;
+        self.message = came.message;
+        match &mut self.state {
+            State::Watching(watched) => watched.see(value, came, is_first),
+            State::Learning(learning, like) => {
+                if is_first
+                    && learning.see(*value, came.t_ns)
+                    && let Some(watched) = learning.end(like.as_deref())
+                {
+                    self.state = State::Watching(Box::new(watched));
+                }
+                false
+            }
+        }
     }
 
-    /// The change, if there is one that can be named.
-    pub(crate) fn judge(&mut self, _came: Came) -> Option<Named> {
-        None
+    /// The change, if there is one. The field is then learned anew.
+    pub(crate) fn judge(&mut self, came: Came) -> Option<Named> {
+        let State::Watching(watched) = &mut self.state else { return None };
+        let named = watched.judge(came);
+        if named.is_some() || watched.is_stale() {
+            let like = Some(Box::new(std::mem::take(&mut watched.scales)));
+            self.state = State::Learning(Learning::default(), like);
+        }
+        named
+    }
+}
+
+impl Watched {
+    fn new(reader: Reader, scales: Scales) -> Self {
+        Self { reader, scales, messages: 0, since_ns: 0, last: Window::default(), suspicion: None }
+    }
+
+    #[inline]
+    fn see(&mut self, value: &Value, came: Came, is_first: bool) -> bool {
+        let mut is_due = false;
+        if is_first {
+            if self.messages == BLOCK {
+                is_due = self.close();
+            }
+            if self.messages == 0 {
+                self.since_ns = came.t_ns;
+            }
+            self.messages += 1;
+        }
+        let kept =
+            if is_first { self.suspicion.as_mut().map(|suspicion| &mut suspicion.values) } else { None };
+        match &mut self.reader {
+            Reader::Numbers { numbers, sample } => {
+                let Some(x) = numbers.see(value, came.t_ns, came.weight) else { return is_due };
+                if is_first {
+                    sample.see(x);
+                    if let Some(Kept::Numbers(kept)) = kept.filter(|kept| kept.has_room()) {
+                        kept.push(x);
+                    }
+                }
+            }
+            Reader::Codes { sample, .. } | Reader::Texts { sample, .. } if is_first => {
+                let Some(text) = as_code(value) else { return is_due };
+                sample.see(text);
+                if let Some(Kept::Texts(kept)) = kept.filter(|kept| kept.has_room()) {
+                    kept.push(text);
+                }
+                self.count(&text, came.weight);
+            }
+            Reader::Codes { .. } | Reader::Texts { .. } => {
+                if let Some(text) = as_code(value) {
+                    self.count(&text, came.weight);
+                }
+            }
+        }
+        is_due
+    }
+
+    #[inline]
+    fn count(&mut self, text: &Text, weight: f32) {
+        match &mut self.reader {
+            Reader::Codes { codes, .. } => codes.see(text.hash, cause::is_default(text), weight),
+            Reader::Texts { texts, .. } => texts.see(text, weight),
+            Reader::Numbers { .. } => {}
+        }
+    }
+
+    /// Ends a block. Whether there is something to decide.
+    fn close(&mut self) -> bool {
+        let window = numbers::window(self.messages, self.take(), self.since_ns);
+        self.messages = 0;
+        self.last = window;
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.since = suspicion.since.and(&window);
+            suspicion.missing = suspicion.missing.saturating_sub(BLOCK);
+            return suspicion.missing == 0;
+        }
+        let clustering = match &self.reader {
+            Reader::Codes { codes, .. } => codes.clustering(),
+            _ => 1.0,
+        };
+        match self.scales.push(window, clustering) {
+            Some(departure) if self.is_news(&departure) => {
+                let is_all = departure.after < 0.03 || departure.after > 0.97;
+                let is_clear = departure.excess > 1.5 && departure.messages <= 2 * BLOCK;
+                let missing = match () {
+                    () if is_clear && is_all => 0,
+                    () if departure.share() < FEW => SEVERAL,
+                    () if is_clear => BLOCK,
+                    () if departure.messages < SEVERAL => (departure.messages / 2).max(BLOCK),
+                    () => (departure.messages / 2).clamp(SEVERAL, LONGEST_CONFIRMATION),
+                };
+                let values = match &self.reader {
+                    Reader::Numbers { .. } => Kept::Numbers(Vec::new()),
+                    _ => Kept::Texts(Vec::new()),
+                };
+                let since = Window::default();
+                self.suspicion = Some(Box::new(Suspicion { departure, missing, since, values }));
+                missing == 0
+            }
+            Some(_) => false,
+            None => {
+                self.accept();
+                self.is_stale()
+            }
+        }
+    }
+
+    fn is_news(&self, departure: &Departure) -> bool {
+        match &self.reader {
+            Reader::Codes { codes, .. } => {
+                let is_new = matches!(departure.channel, codes::channel::NEW | codes::channel::DEFAULT);
+                codes.switches >= SWITCHES || is_new
+            }
+            _ => true,
+        }
+    }
+
+    fn take(&mut self) -> Sums {
+        match &mut self.reader {
+            Reader::Numbers { numbers, .. } => numbers.take(),
+            Reader::Codes { codes, .. } => codes.take(),
+            Reader::Texts { texts, .. } => texts.take(),
+        }
+    }
+
+    fn accept(&mut self) {
+        match &mut self.reader {
+            Reader::Numbers { numbers, sample } => {
+                numbers.accept();
+                sample.remember();
+            }
+            Reader::Codes { codes, sample } => {
+                codes.accept(&mut self.scales);
+                sample.remember();
+            }
+            Reader::Texts { texts, sample } => {
+                texts.accept();
+                sample.remember();
+            }
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        match &self.reader {
+            Reader::Numbers { numbers, .. } => self.suspicion.is_none() && numbers.is_stale(&self.scales),
+            _ => false,
+        }
+    }
+
+    fn judge(&mut self, came: Came) -> Option<Named> {
+        let suspicion = self.suspicion.take_if(|suspicion| suspicion.missing == 0)?;
+        let Suspicion { departure, since, values, .. } = *suspicion;
+        let is_immediate = since.messages < 1.0;
+        if !is_immediate && !self.scales.confirms(&departure, &since) {
+            self.scales.widen(&departure);
+            return None;
+        }
+        let same = match &self.reader {
+            Reader::Numbers { .. } => numbers::channel::SAME,
+            Reader::Codes { .. } => codes::channel::SAME,
+            Reader::Texts { .. } => texts::channel::SAME,
+        };
+        let same = if is_immediate { self.last.rate(same) } else { since.rate(same) };
+        let latest = BLOCK as usize;
+        let cause = match (&self.reader, values) {
+            (Reader::Numbers { numbers, sample }, Kept::Numbers(kept)) => {
+                let recent = if is_immediate { sample.recent(latest) } else { kept };
+                match numbers.reading {
+                    Reading::Age(_) => cause::of_ages(sample.past(), &recent, came.t_ns as f64 / 1e9, same),
+                    _ => cause::of_numbers(sample.past(), &recent),
+                }
+            }
+            (Reader::Codes { codes, sample }, Kept::Texts(kept)) => {
+                let recent = if is_immediate { sample.recent(latest) } else { kept };
+                cause::of_codes(sample.past(), &recent, |code| codes.is_known(code))
+            }
+            (Reader::Texts { sample, .. }, Kept::Texts(kept)) => {
+                let recent = if is_immediate { sample.recent(latest) } else { kept };
+                cause::of_texts(sample.past(), &recent)
+            }
+            _ => Kind::DistributionShifted.into(),
+        };
+        let (before, after) = (f64::from(departure.before), f64::from(departure.after));
+        let all = u64::from(departure.messages) + since.messages as u64;
+        let share = f64::from(departure.share());
+        Some(Named {
+            cause,
+            rate: (before, after),
+            onset_ns: departure.since_ns,
+            affected: (((all as f64 * share).round() as u64).clamp(1, all), all),
+            error: (-0.5 * departure.size * departure.size).exp().clamp(1e-300, 1e-6),
+        })
+    }
+}
+
+impl Kept {
+    fn has_room(&self) -> bool {
+        match self {
+            Self::Numbers(values) => values.len() < KEPT,
+            Self::Texts(values) => values.len() < KEPT,
+        }
+    }
+}
+
+/// A text, or a boolean as one.
+fn as_code(value: &Value) -> Option<Text> {
+    match value {
+        Value::Text(text) => Some(*text),
+        Value::Boolean(b) => Some(Text {
+            hash: u64::from(*b) + 1,
+            length: 1,
+            skeleton: 0,
+            classes: Classes::default(),
+            time_ns: None,
+        }),
+        Value::Number(_) => None,
     }
 }

@@ -1,0 +1,73 @@
+//! Codes: new ones, other spellings, changed places.
+
+use pitot_observe::value::{Classes, Text};
+
+use super::{Cause, mode, share};
+use crate::evidence::Kind;
+
+/// What `recent` codes are to `past` ones.
+pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) -> bool) -> Cause {
+    if share(recent, super::is_default) > share(past, super::is_default) + 0.04 {
+        return Kind::DefaultSubstituted.into();
+    }
+    let new: Vec<Text> = recent.iter().filter(|text| !is_known(text.hash)).copied().collect();
+    let part = new.len() as f64 / recent.len().max(1) as f64;
+    if part > 0.0 && looks_other(past, &new) && distinct(&new) > 1 {
+        return Kind::FormatChanged.into();
+    }
+    if part > 0.9 && distinct(&new) > 1 {
+        return Kind::MeaningChanged.into();
+    }
+    if part > 0.0 {
+        return Kind::EnumValueAdded.into();
+    }
+    let often = mode(recent, |a, b| a.hash.cmp(&b.hash)).map_or(0.0, |(_, often)| often);
+    if often > 0.98 && distinct(past) > 1 {
+        return Kind::ValueFrozen.into();
+    }
+    of_frequencies(past, recent).into()
+}
+
+/// Whether the same frequencies are now those of other codes.
+fn of_frequencies(past: &[Text], recent: &[Text]) -> Kind {
+    let mut codes: Vec<u64> = past.iter().chain(recent).map(|text| text.hash).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let of = |values: &[Text]| -> Vec<f64> {
+        codes.iter().map(|code| share(values, |text| text.hash == *code)).collect()
+    };
+    let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
+    let (before, after) = (of(past), of(recent));
+    let as_is = distance(&before, &after);
+    // The swap of two that explains most.
+    let mut best = as_is;
+    for i in 0..codes.len() {
+        for j in 0..i {
+            let mut swapped = before.clone();
+            swapped.swap(i, j);
+            for part in [1.0, 0.6, 0.35, 0.2] {
+                let mixed: Vec<f64> =
+                    before.iter().zip(&swapped).map(|(b, s)| (1.0 - part) * b + part * s).collect();
+                best = best.min(distance(&mixed, &after));
+            }
+        }
+    }
+    if best < 0.5 * as_is { Kind::MeaningChanged } else { Kind::DistributionShifted }
+}
+
+/// Whether new codes are written in other characters, or other lengths, than those before.
+fn looks_other(past: &[Text], new: &[Text]) -> bool {
+    let has = |values: &[Text], class: Classes| share(values, |text| text.classes.contains(class));
+    let is_other_class = [Classes::LOWER, Classes::UPPER, Classes::DIGIT, Classes::PUNCTUATION]
+        .into_iter()
+        .any(|class| (has(past, class) - has(new, class)).abs() > 0.8);
+    let is_other_skeleton = new.iter().all(|text| past.iter().all(|p| p.skeleton != text.skeleton));
+    is_other_class || is_other_skeleton
+}
+
+fn distinct(values: &[Text]) -> usize {
+    let mut hashes: Vec<u64> = values.iter().map(|text| text.hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.len()
+}

@@ -1,0 +1,53 @@
+//! What a change of values is called: read off the values before and since.
+
+mod codes;
+mod density;
+mod numbers;
+mod texts;
+mod times;
+
+use pitot_observe::value::Text;
+
+use crate::evidence::Kind;
+
+pub(crate) use codes::of_codes;
+pub(crate) use numbers::of_numbers;
+pub(crate) use texts::of_texts;
+pub(crate) use times::of_ages;
+
+/// A change with its name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Cause {
+    pub(crate) kind: Kind,
+    /// New over old.
+    pub(crate) factor: Option<f64>,
+    /// New less old, seconds.
+    pub(crate) offset_s: Option<f64>,
+}
+
+impl From<Kind> for Cause {
+    fn from(kind: Kind) -> Self {
+        Self { kind, factor: None, offset_s: None }
+    }
+}
+
+/// The most frequent of some values, and its share.
+fn mode<T: Copy + PartialEq>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Option<(T, f64)> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(order);
+    let longest = sorted.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
+    Some((*longest.first()?, longest.len() as f64 / values.len() as f64))
+}
+
+fn share<T>(values: &[T], has: impl Fn(&T) -> bool) -> f64 {
+    values.iter().filter(|value| has(value)).count() as f64 / values.len().max(1) as f64
+}
+
+/// What is written where nothing is known.
+pub(crate) fn is_default(text: &Text) -> bool {
+    const DEFAULTS: [&[u8]; 9] =
+        [b"", b"N/A", b"n/a", b"null", b"none", b"unknown", b"-", b"UNKNOWN", b"undefined"];
+    const LONGEST: u32 = 9;
+    text.length <= LONGEST
+        && DEFAULTS.iter().any(|default| pitot_observe::hash::fixed64(default) == text.hash)
+}

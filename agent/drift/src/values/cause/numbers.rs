@@ -1,0 +1,145 @@
+//! Numbers: units, factors, signs, defaults, lost decimals; else a shift or values out of range.
+
+use super::density::{Density, mixture};
+use super::{Cause, mode, share};
+use crate::evidence::Kind;
+
+/// Factors between units that are known: powers of ten, of time, of memory, of weight and length.
+const UNITS: [f64; 16] = [
+    10.0,
+    100.0,
+    1_000.0,
+    1e4,
+    1e6,
+    1e9,
+    60.0,
+    3_600.0,
+    24.0,
+    86_400.0,
+    1_024.0,
+    1_048_576.0,
+    2.204_622_6,
+    1.609_344,
+    2.54,
+    3.280_84,
+];
+/// Numbers that stand for none.
+const DEFAULTS: [f64; 5] = [0.0, -1.0, 9_999.0, 99_999.0, 999_999.0];
+/// What a hypothesis with a number to be found must be better by, as a log likelihood.
+const FREEDOM: f64 = 3.0;
+/// A share below this is not a change of what the field means, but of some values.
+const FEW: f64 = 0.1;
+
+/// What `recent` values are to `past` ones.
+pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
+    if let Some(cause) = of_one_value(past, recent) {
+        return cause;
+    }
+    let whole = |values: &[f64]| share(values, |x| *x == x.trunc());
+    if whole(recent) > 0.98 && whole(past) < 0.8 && !is_elsewhere(past, recent) {
+        return Kind::PrecisionLost.into();
+    }
+    let space = Space::new(past, recent);
+    let still = space.likelihood(&|x| x);
+    let mut best = (still.0, still.1, Cause::from(Kind::DistributionShifted));
+    let mut try_one = |map: &dyn Fn(f64) -> f64, penalty: f64, cause: Cause| {
+        let (likelihood, part) = space.likelihood(map);
+        if likelihood - penalty > best.0 {
+            best = (likelihood - penalty, part, cause);
+        }
+    };
+    try_one(&|x| -x, FREEDOM, Kind::SignFlipped.into());
+    for unit in UNITS {
+        for factor in [unit, 1.0 / unit] {
+            let cause = Cause { factor: Some(factor), ..Kind::UnitChanged.into() };
+            try_one(&|x| x * factor, FREEDOM, cause);
+        }
+    }
+    try_one(&|x| x * 1.8 + 32.0, FREEDOM, Cause { factor: Some(1.8), ..Kind::UnitChanged.into() });
+    try_one(&|x| (x - 32.0) / 1.8, FREEDOM, Cause { factor: Some(1.0 / 1.8), ..Kind::UnitChanged.into() });
+    let (old, new) = (median(past), median(recent));
+    try_one(&|x| x + new - old, 2.0 * FREEDOM, Kind::DistributionShifted.into());
+    let spread = |values: &[f64]| quantile(values, 0.75) - quantile(values, 0.25);
+    let times = spread(recent) / spread(past);
+    if times.is_finite() {
+        try_one(&|x| (x - old) * times + new, 3.0 * FREEDOM, Kind::DistributionShifted.into());
+    }
+    let factor = new / old;
+    if factor.is_finite() && factor > 0.0 {
+        let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
+        try_one(&|x| x * factor, 2.0 * FREEDOM, cause);
+    }
+    let (likelihood, part, cause) = best;
+    // A named map must make the values about as probable as they make each other.
+    let is_poor = likelihood < space.saturated() - 0.12 * recent.len() as f64 - FREEDOM;
+    if part < FEW || is_poor || cause.kind == Kind::DistributionShifted {
+        return if is_far(past, recent) { Kind::OutOfRange } else { Kind::DistributionShifted }.into();
+    }
+    cause
+}
+
+/// One value that was seldom, and now is often.
+fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
+    let (value, often) = mode(recent, f64::total_cmp)?;
+    let before = share(past, |x| *x == value);
+    let kind = if DEFAULTS.contains(&value) { Kind::DefaultSubstituted } else { Kind::ValueFrozen };
+    let is_flood = often > 0.95 && before < 0.9;
+    let is_default = kind == Kind::DefaultSubstituted && often > 3.0 * before + 0.08;
+    (is_flood || is_default).then(|| kind.into())
+}
+
+/// Whether most values lie where few did.
+fn is_elsewhere(past: &[f64], recent: &[f64]) -> bool {
+    let (low, high) = (quantile(past, 0.05), quantile(past, 0.95));
+    let room = 0.5 * (high - low);
+    share(recent, |x| *x < low - room || *x > high + room) > 0.3
+}
+
+/// Whether some values lie beyond all others.
+fn is_far(past: &[f64], recent: &[f64]) -> bool {
+    let (low, high) = (quantile(past, 0.0), quantile(past, 1.0));
+    let far = share(recent, |x| *x < low - (high - low) || *x > high + (high - low));
+    far > 0.01 && far < 0.5
+}
+
+fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((share * sorted.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(0.0)
+}
+
+/// Both samples in a coordinate in which factors are distances, and small numbers and zero have a place.
+struct Space<'a> {
+    past: &'a [f64],
+    unit: f64,
+    recent: Vec<f64>,
+    still: Vec<f64>,
+    range: f64,
+}
+
+impl<'a> Space<'a> {
+    fn new(past: &'a [f64], recent: &[f64]) -> Self {
+        let sizes: Vec<f64> = past.iter().map(|x| x.abs()).filter(|x| *x > 0.0).collect();
+        let unit = (quantile(&sizes, 0.1) * 0.1).max(1e-9);
+        let recent: Vec<f64> = recent.iter().map(|x| (x / unit).asinh()).collect();
+        let density = Density::new(past.iter().map(|x| (x / unit).asinh()).collect());
+        let still = recent.iter().map(|y| density.at(*y)).collect();
+        Self { past, unit, recent, still, range: 60.0 }
+    }
+
+    /// Log likelihood of each recent value by all the others.
+    fn saturated(&self) -> f64 {
+        Density::new(self.recent.clone()).leave_one_out().map(|p| (p * 0.999 + 1e-3 / self.range).ln()).sum()
+    }
+
+    /// Log likelihood of the recent values if `map` was applied to a part of such as the past ones, and that part.
+    fn likelihood(&self, map: &dyn Fn(f64) -> f64) -> (f64, f64) {
+        let density = Density::new(self.past.iter().map(|x| (map(*x) / self.unit).asinh()).collect());
+        let new: Vec<f64> = self.recent.iter().map(|y| density.at(*y)).collect();
+        mixture(&self.still, &new, self.range)
+    }
+}

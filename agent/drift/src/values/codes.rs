@@ -1,0 +1,143 @@
+//! Codes: texts or booleans of which there are few.
+
+use serde::{Deserialize, Serialize};
+
+use super::scales::{CHANNELS, Scales, Sums};
+
+/// Codes that are counted each for itself.
+const TOP: usize = 12;
+/// Codes that are known at most.
+const KNOWN: usize = 64;
+/// Blocks after which a new code, of which nothing was said, is known.
+const KNOWN_AFTER: u32 = 64;
+
+pub(crate) mod channel {
+    /// A code that is not known, after another one: a run of them counts once, since what is new often comes in runs.
+    pub(crate) const NEW: usize = 12;
+    /// The same as the one before.
+    pub(crate) const SAME: usize = 13;
+    pub(crate) const DEFAULT: usize = 14;
+    /// A known one that is not counted for itself.
+    pub(crate) const OTHER: usize = 15;
+}
+
+/// A code that is not known yet.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Candidate {
+    code: u64,
+    blocks: u32,
+    messages: f32,
+}
+
+/// The codes of a field.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Codes {
+    /// Most frequent first.
+    known: Vec<u64>,
+    candidates: Vec<Candidate>,
+    last: u64,
+    sums: Sums,
+    /// Changes from one code to another.
+    pub(crate) switches: u32,
+    /// Messages in all, and with each known code.
+    messages: f32,
+    counts: Vec<f32>,
+}
+
+impl Codes {
+    /// From codes in the order they came.
+    pub(crate) fn new(sample: &[u64]) -> Self {
+        let mut sorted = sample.to_vec();
+        sorted.sort_unstable();
+        let mut runs: Vec<&[u64]> = sorted.chunk_by(|a, b| a == b).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+        let known: Vec<u64> = runs.iter().filter_map(|run| run.first()).take(KNOWN).copied().collect();
+        Self {
+            counts: vec![0.0; known.len()],
+            known,
+            candidates: Vec::new(),
+            last: 0,
+            sums: [0.0; CHANNELS],
+            switches: 0,
+            messages: 0.0,
+        }
+    }
+
+    pub(crate) fn is_known(&self, code: u64) -> bool {
+        self.known.contains(&code)
+    }
+
+    /// Counts a code.
+    #[inline]
+    pub(crate) fn see(&mut self, code: u64, is_default: bool, weight: f32) {
+        let is_same = code == self.last;
+        self.messages += weight;
+        self.last = code;
+        self.switches = self.switches.saturating_add(u32::from(!is_same));
+        let mut add = |channel: usize| {
+            if let Some(sum) = self.sums.get_mut(channel) {
+                *sum += weight;
+            }
+        };
+        if is_same {
+            add(channel::SAME);
+        }
+        if is_default {
+            add(channel::DEFAULT);
+        }
+        match self.known.iter().position(|known| *known == code) {
+            Some(place) => {
+                add(if place < TOP { place } else { channel::OTHER });
+                if let Some(count) = self.counts.get_mut(place) {
+                    *count += weight;
+                }
+            }
+            None => {
+                if !is_same {
+                    add(channel::NEW);
+                }
+                self.see_new(code, weight);
+            }
+        }
+    }
+
+    #[cold]
+    fn see_new(&mut self, code: u64, weight: f32) {
+        if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.code == code) {
+            candidate.messages += weight;
+        } else if self.candidates.len() < KNOWN {
+            self.candidates.push(Candidate { code, blocks: 0, messages: weight });
+        }
+    }
+
+    /// How much more sums of messages in a row vary than if they were independent: of a Markov chain that stays where it is
+    /// with some probability and else draws again, (1 + r) / (1 - r) with the correlation r of neighbours.
+    pub(crate) fn clustering(&self) -> f32 {
+        let n = self.messages.max(2.0);
+        let same: f32 = self.counts.iter().map(|count| (count / n).powi(2)).sum();
+        let share = (self.switches as f32 + 1.0) / (n * (1.0 - same).max(0.0) + 1.0);
+        ((2.0 - share) / share).max(1.0)
+    }
+
+    /// What the block had; a new one begins.
+    pub(crate) fn take(&mut self) -> Sums {
+        std::mem::replace(&mut self.sums, [0.0; CHANNELS])
+    }
+
+    /// The block is as those before: new codes get older.
+    pub(crate) fn accept(&mut self, scales: &mut Scales) {
+        self.candidates.iter_mut().for_each(|candidate| candidate.blocks += 1);
+        while let Some(old) = self.candidates.iter().position(|candidate| candidate.blocks >= KNOWN_AFTER) {
+            let candidate = self.candidates.swap_remove(old);
+            if self.known.len() >= KNOWN {
+                self.known.pop();
+                self.counts.pop();
+            }
+            let place = if self.known.len() < TOP { self.known.len() } else { channel::OTHER };
+            self.known.push(candidate.code);
+            self.counts.push(candidate.messages);
+            let messages = super::scales::BLOCK * KNOWN_AFTER;
+            scales.raise(place, candidate.messages / messages as f32);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The first values of a field: how they are to be read, and what is normal to begin with.
+
+use pitot_observe::Value;
+use pitot_observe::value::Text;
+use serde::{Deserialize, Serialize};
+
+use super::codes::Codes;
+use super::numbers::{self, Numbers, Reading};
+use super::sample::Sample;
+use super::scales::{Scales, Sums};
+use super::texts::Texts;
+use super::{Reader, Watched, as_code};
+
+/// Messages from which a field is learned.
+pub(crate) const ENOUGH: usize = 64;
+/// How far from now a time may lie, in ns: 400 days.
+const NEAR_NS: f64 = 400.0 * 86_400.0 * 1e9;
+/// Units of times that are numbers, in ns.
+const TIME_UNITS: [f64; 4] = [1e9, 1e6, 1e3, 1.0];
+/// Codes that a field of codes has at most, and times that each is seen on average.
+const MOST_CODES: usize = 24;
+const OFTEN: usize = 6;
+
+/// Values so far, one of a message, with its time.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Learning {
+    values: Vec<(Value, u64)>,
+}
+
+impl Learning {
+    /// Takes the first value of a message. Whether they are enough.
+    pub(crate) fn see(&mut self, value: Value, t_ns: u64) -> bool {
+        self.values.push((value, t_ns));
+        self.values.len() >= ENOUGH
+    }
+
+    /// How the field is watched from now on; `None` where its values are of no one kind. `like`: what the same field was
+    /// before.
+    pub(crate) fn end(&mut self, like: Option<&Scales>) -> Option<Watched> {
+        let values = std::mem::take(&mut self.values);
+        let mostly = |count: usize| count * 100 >= values.len() * 95;
+        let count = |is: &dyn Fn(&Value) -> bool| values.iter().filter(|(value, _)| is(value)).count();
+        if mostly(count(&|value| matches!(value, Value::Text(text) if text.time_ns.is_some()))) {
+            return Some(of_numbers(&values, Reading::Age(0.0), like));
+        }
+        if mostly(count(&|value| matches!(value, Value::Text(_) | Value::Boolean(_)))) {
+            return Some(of_texts(&values, like));
+        }
+        if !mostly(count(&|value| matches!(value, Value::Number(_)))) {
+            return None;
+        }
+        let is_near = |unit: f64, (value, t_ns): &(Value, u64)| match value {
+            Value::Number(x) => (*x * unit - *t_ns as f64).abs() < NEAR_NS,
+            _ => false,
+        };
+        let unit =
+            TIME_UNITS.into_iter().find(|unit| mostly(values.iter().filter(|v| is_near(*unit, v)).count()));
+        let reading = match unit {
+            Some(unit) => Reading::Age(unit),
+            None if grows(&values) => Reading::Step,
+            None => Reading::Plain,
+        };
+        Some(of_numbers(&values, reading, like))
+    }
+}
+
+/// Whether each number is at least the one before, and most are more.
+fn grows(values: &[(Value, u64)]) -> bool {
+    let number = |value: &Value| if let Value::Number(x) = value { Some(*x) } else { None };
+    let numbers: Vec<f64> = values.iter().filter_map(|(value, _)| number(value)).collect();
+    let steps = || numbers.windows(2).filter_map(|two| Some(two.last()? - two.first()?));
+    let (all, less, more) =
+        (steps().count(), steps().filter(|s| *s < 0.0).count(), steps().filter(|s| *s > 0.0).count());
+    all > 0 && less * 20 <= all && more * 2 >= all
+}
+
+fn of_numbers(values: &[(Value, u64)], reading: Reading, like: Option<&Scales>) -> Watched {
+    let mut last = f64::NAN;
+    let mut read = |(value, t_ns): &(Value, u64)| {
+        let x = numbers::read(reading, value, *t_ns)?.0;
+        let before = std::mem::replace(&mut last, x);
+        if reading == Reading::Step { Some(x - before).filter(|step| !step.is_nan()) } else { Some(x) }
+    };
+    let read: Vec<f64> = values.iter().filter_map(&mut read).collect();
+    let mut sorted = read.clone();
+    sorted.sort_by(f64::total_cmp);
+    let mut numbers = Numbers::new(reading, &sorted);
+    let each = values.iter().filter_map(|(value, t_ns)| {
+        numbers.see(value, *t_ns, 1.0)?;
+        Some(numbers.take())
+    });
+    let sums: Vec<Sums> = each.collect();
+    let reader = Reader::Numbers { numbers: Box::new(numbers), sample: Sample::new(&read) };
+    Watched::new(reader, Scales::new(&sums, numbers::channel::FAR, 1.0, like))
+}
+
+fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
+    let texts: Vec<Text> = values.iter().filter_map(|(value, _)| as_code(value)).collect();
+    let hashes: Vec<u64> = texts.iter().map(|text| text.hash).collect();
+    let mut distinct = hashes.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let sample = Sample::new(&texts);
+    if distinct.len() <= MOST_CODES && distinct.len() * OFTEN <= texts.len() {
+        let mut codes = Codes::new(&hashes);
+        let each = texts.iter().map(|text| {
+            codes.see(text.hash, super::cause::is_default(text), 1.0);
+            codes.take()
+        });
+        let sums: Vec<Sums> = each.collect();
+        let scales = Scales::new(&sums, 0, codes.clustering(), like);
+        Watched::new(Reader::Codes { codes: Box::new(codes), sample }, scales)
+    } else {
+        let mut reader = Texts::new(&texts);
+        let each = texts.iter().map(|text| {
+            reader.see(text, 1.0);
+            reader.take()
+        });
+        let sums: Vec<Sums> = each.collect();
+        let reader = Reader::Texts { texts: Box::new(reader), sample };
+        Watched::new(reader, Scales::new(&sums, super::texts::channel::CLASSES, 1.0, like))
+    }
+}

@@ -1,0 +1,385 @@
+//! Rates that change: the one detector behind everything that is said of values.
+//!
+//! A property that each value has or has not (below the lower quartile, negative, this code, longer than any before)
+//! comes at some rate. Messages come in windows of 32, 64, 128, ... of them. At each of these scales a window is compared
+//! with those before it, and how far windows of this size differ from those before them is learned from this very field.
+//! That is what keeps it silent where messages are not independent: slow processes, runs of one tenant, the wave of a
+//! day make windows of some size differ, and are measured at that size.
+//!
+//! - **Prediction.** The rate of the next window is an exponential mean of those before (16 windows).
+//! - **Departure.** Twice the log likelihood ratio of "two rates" against "one rate" for the window and what came before
+//!   (Wilks 1938): right for rates near 0 and 1, too.
+//! - **Dispersion.** The mean of squared standardised departures of windows of this scale (quasi-likelihood, McCullagh
+//!   1983). A departure counts in units of its root; with few windows of this scale it must be the greater, as Student's
+//!   t has it. So nothing is said of windows of which there were not at least a few.
+//! - **Confirmation.** What is found must be there in values that were not yet looked at ([`Scales::confirms`]).
+
+use serde::{Deserialize, Serialize};
+
+/// Properties of a value.
+pub(crate) const CHANNELS: usize = 16;
+/// Messages of the smallest window.
+pub(crate) const BLOCK: u32 = 32;
+/// Scales: windows of 32 to 8,192 messages.
+const SCALES: usize = 9;
+/// Windows over which the prediction is a mean, and messages.
+const MEMORY: f32 = 16.0;
+const MEMORY_MESSAGES: u32 = 4_096;
+/// Windows over which the dispersion is.
+const DISPERSION_MEMORY: f32 = 128.0;
+/// Windows that what is known of the scale below stands for.
+const PRIOR: f32 = 8.0;
+/// The same, where windows were the same at the scales below but for their length.
+const FLAT_PRIOR: f32 = 32.0;
+/// What the same is: a ratio of dispersions.
+const FLAT: f32 = 1.2;
+/// Departures, in standard deviations of a normal distribution, that are looked into.
+const DEPARTURE: f64 = 5.3;
+/// The same, of what was seldom or never: there, all is known of how it varies but whether it comes in runs.
+const RARE_DEPARTURE: f64 = 6.0;
+/// The scale that says it: larger ones of a short history do not.
+const RARE_SCALE: usize = 1;
+/// Rates of properties that say something of how windows differ.
+const INFORMATIVE: std::ops::RangeInclusive<f32> = 0.2..=0.8;
+/// Squared standardised departures are taken to be at most this many times what is expected, when learned.
+const LARGEST: f32 = 16.0;
+/// Dispersions are at least this: properties of values in one message are averaged, which makes it small.
+const LEAST_DISPERSION: f32 = 0.1;
+
+/// Of each property, the sum over messages of the share of values that have it.
+pub(crate) type Sums = [f32; CHANNELS];
+
+/// What some messages had: mergeable by addition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    pub(crate) messages: f32,
+    pub(crate) sums: Sums,
+    /// Time of its first message, ns since the Unix epoch.
+    pub(crate) since_ns: u64,
+}
+
+impl Window {
+    /// This one and a later one.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let mut both = if self.messages > 0.0 { *self } else { Self { since_ns: other.since_ns, ..*self } };
+        both.messages += other.messages;
+        both.sums.iter_mut().zip(other.sums).for_each(|(a, b)| *a += b);
+        both
+    }
+
+    pub(crate) fn rate(&self, channel: usize) -> f32 {
+        self.sums.get(channel).map_or(0.0, |sum| sum / self.messages.max(1.0))
+    }
+}
+
+/// Numbers of which 8 bits of precision suffice: the upper halves of single-precision ones.
+type Squares = [u16; CHANNELS];
+
+fn shortened(x: f32) -> u16 {
+    (x.to_bits() >> 16) as u16
+}
+
+fn lengthened(x: u16) -> f32 {
+    f32::from_bits(u32::from(x) << 16)
+}
+
+/// What is known of windows of one size. A window is learned from when two more have come: a change is looked at from
+/// all sides before it is taken for normal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Scale {
+    rates: Sums,
+    dispersions: Sums,
+    /// Windows so far.
+    windows: f32,
+    /// The last one, and the one before it.
+    last: Window,
+    previous: Window,
+    /// Their squared standardised departures.
+    last_squares: Squares,
+    previous_squares: Squares,
+    is_half: bool,
+    /// Whether windows of this size differ no more than those half as long: messages are as good as independent.
+    is_flat: bool,
+}
+
+/// A departure.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Departure {
+    pub(crate) channel: usize,
+    /// Messages of the window.
+    pub(crate) messages: u32,
+    pub(crate) before: f32,
+    pub(crate) after: f32,
+    /// In standard deviations, as if normal and with the dispersion known.
+    pub(crate) size: f64,
+    /// How many times what is needed.
+    pub(crate) excess: f64,
+    /// Begin of the window, ns since the Unix epoch.
+    pub(crate) since_ns: u64,
+    dispersion: f32,
+    scale: usize,
+}
+
+impl Departure {
+    /// The share of messages in which the property changed.
+    pub(crate) fn share(&self) -> f32 {
+        let (before, after) = (self.before, self.after);
+        if after > before { (after - before) / (1.0 - before) } else { (before - after) / before }
+    }
+}
+
+/// The windows of a field.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Scales {
+    scales: Vec<Scale>,
+    /// Messages since the beginning of this baseline.
+    messages: f32,
+    /// The dispersions of windows of independent messages.
+    independent: Sums,
+    /// The first so many properties are more or less: a slow process comes to them at its time.
+    gradual: usize,
+    /// Dispersions at each scale in the baseline before.
+    guesses: Vec<Sums>,
+}
+
+impl Scales {
+    /// From what each message of a sample had. `clustering` is how much more the sums of messages in a row vary than those of
+    /// independent ones. `like`: those of the same field before, whose dispersions are a first guess.
+    pub(crate) fn new(sample: &[Sums], gradual: usize, clustering: f32, like: Option<&Self>) -> Self {
+        let n = sample.len().max(1) as f32;
+        let rates: Sums =
+            std::array::from_fn(|channel| sample.iter().map(|sums| sums[channel]).sum::<f32>() / n);
+        let independent: Sums = std::array::from_fn(|channel| {
+            let p = rates[channel];
+            let squares = sample.iter().map(|sums| (sums[channel] - p).powi(2)).sum::<f32>();
+            if p * n < 4.0 || (1.0 - p) * n < 4.0 { 1.0 } else { (squares / (n * p * (1.0 - p))).max(0.05) }
+        });
+        let guesses: Vec<Sums> =
+            like.map_or_else(Vec::new, |like| like.scales.iter().map(|s| s.dispersions).collect());
+        let mut scales = Self { scales: Vec::new(), messages: n, independent, gradual, guesses };
+        scales.add(rates, independent.map(|d| d * clustering.max(1.0)));
+        scales
+    }
+
+    /// Takes a block of messages; the departure that exceeds most what chance allows, if one does. `clustering` is how much
+    /// more the sums of messages in a row vary than those of independent ones, as far as it is known otherwise.
+    pub(crate) fn push(&mut self, block: Window, clustering: f32) -> Option<Departure> {
+        let mut found: Option<Departure> = None;
+        let mut window = block;
+        for scale in 0..SCALES {
+            let departure = self.look(scale, &window, clustering);
+            found = [found, departure].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess));
+            let is_new = scale >= self.scales.len();
+            if let Some(below) = self.scales.last().filter(|_| is_new) {
+                let (rates, dispersions) = (below.rates, below.dispersions.map(|d| d * 1.2));
+                self.add(rates, dispersions);
+            }
+            let history = self.messages;
+            let Some(known) = self.scales.get_mut(scale) else { break };
+            if found.is_none() && !is_new {
+                known.learn(memory(scale));
+                self.judge_flatness(scale);
+            }
+            let Some(known) = self.scales.get_mut(scale) else { break };
+            known.previous_squares = known.last_squares;
+            known.last_squares = known.squares(&window, history);
+            let both = known.last.and(&window);
+            known.previous = std::mem::replace(&mut known.last, window);
+            known.is_half = !known.is_half;
+            if known.is_half {
+                // Half a window ahead: a change need not wait for the end of one.
+                let departure =
+                    self.look(scale + 1, &both, clustering).filter(|_| both.messages > window.messages);
+                found = [found, departure].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess));
+                break;
+            }
+            window = both;
+        }
+        if found.is_none() {
+            self.messages += block.messages;
+        }
+        found
+    }
+
+    /// Whether other messages depart in the same way.
+    pub(crate) fn confirms(&self, departure: &Departure, window: &Window) -> bool {
+        let rate = window.rate(departure.channel);
+        let is_same_way = (rate > departure.before) == (departure.after > departure.before);
+        let base = self.messages.min(2.0 * memory(departure.scale) * departure.messages as f32);
+        let size = deviance(rate, window.messages, departure.before, base) / f64::from(departure.dispersion);
+        let is_as_far = (rate - departure.before).abs() > 0.5 * (departure.after - departure.before).abs();
+        is_same_way && is_as_far && size > 2.5 * 2.5
+    }
+
+    /// A departure was chance after all: such ones are to be expected from now on.
+    pub(crate) fn widen(&mut self, departure: &Departure) {
+        let times = (departure.excess * departure.excess) as f32 * 1.2;
+        for scale in self.scales.iter_mut().skip(departure.scale) {
+            scale.dispersions[departure.channel] *= times;
+        }
+    }
+
+    /// A property is from now on found more often, by so much, for a reason that is known.
+    pub(crate) fn raise(&mut self, channel: usize, rate: f32) {
+        for scale in &mut self.scales {
+            scale.rates[channel] = (scale.rates[channel] + rate).min(1.0);
+        }
+    }
+
+    /// The rate that is expected of the largest windows.
+    pub(crate) fn rate(&self, channel: usize) -> f32 {
+        self.scales.last().map_or(0.0, |scale| scale.rates[channel])
+    }
+
+    /// Adds a scale, with what is known of the one below.
+    fn add(&mut self, rates: Sums, dispersions: Sums) {
+        let guess = self.guesses.get(self.scales.len()).copied().unwrap_or_default();
+        let dispersions = std::array::from_fn(|channel| dispersions[channel].max(guess[channel]));
+        self.scales.push(Scale {
+            rates,
+            dispersions,
+            windows: 0.0,
+            last: Window::default(),
+            previous: Window::default(),
+            last_squares: [0; CHANNELS],
+            previous_squares: [0; CHANNELS],
+            is_half: false,
+            is_flat: false,
+        });
+    }
+
+    fn judge_flatness(&mut self, scale: usize) {
+        let pair = self.scales.get_mut(scale.saturating_sub(1)..=scale).and_then(|s| s.as_mut_array());
+        let Some([below, known]) = pair else { return };
+        let all = known.rates.iter().zip(known.dispersions.iter().zip(&below.dispersions));
+        let informative = all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, b))| d / b);
+        known.is_flat = mean(informative).is_some_and(|ratio| ratio < FLAT) && (scale == 1 || below.is_flat);
+    }
+
+    fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
+        let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
+        let is_flat = scale > 0 && self.scales.get(scale - 1).is_some_and(|below| below.is_flat);
+        let needed_here = known.needed(if is_flat { FLAT_PRIOR } else { PRIOR });
+        let common = known.clustering(&self.independent).max(clustering.min(window.messages));
+        let rare =
+            self.scales.get(scale.min(RARE_SCALE)).map_or(1.0, |s| s.mean_clustering(&self.independent));
+        let rare = rare.max(clustering.min(window.messages));
+        let (n, floor) = (window.messages, 0.5 / (self.messages + 1.0));
+        let mut best: Option<Departure> = None;
+        for channel in 0..CHANNELS {
+            let (rate, k) = (known.rates[channel], window.sums[channel]);
+            let p = rate.clamp(floor, 1.0 - floor);
+            let is_rare = channel >= self.gradual && (p * n < 1.0 || (1.0 - p) * n < 1.0);
+            let (dispersion, needed) = if is_rare {
+                (if p == floor { rare } else { known.dispersions[channel].max(rare) }, RARE_DEPARTURE)
+            } else {
+                (known.dispersions[channel].max(common * self.independent[channel]), needed_here)
+            };
+            let dispersion = dispersion.max(LEAST_DISPERSION);
+            let distance = k - n * p;
+            // The divergence is at most chi squared: most windows need no logarithm.
+            if 2.0 * distance * distance <= (needed * needed) as f32 * dispersion * n * p * (1.0 - p)
+                || !known.is_sudden(channel, k / n)
+            {
+                continue;
+            }
+            let is_never = rate < floor || rate > 1.0 - floor;
+            let base = if is_never { self.messages } else { self.messages.min(n * 2.0 * memory(scale)) };
+            let size = (deviance(k / n, n, rate, base) / f64::from(dispersion)).sqrt();
+            let excess = size / needed;
+            if excess > 1.0 && best.is_none_or(|best| excess > best.excess) {
+                best = Some(Departure {
+                    channel,
+                    messages: n as u32,
+                    before: rate,
+                    after: k / n,
+                    size,
+                    excess,
+                    since_ns: window.since_ns,
+                    dispersion,
+                    scale,
+                });
+            }
+        }
+        best
+    }
+}
+
+impl Scale {
+    /// Learns from the window before the last one.
+    fn learn(&mut self, memory: f32) {
+        let window = &self.previous;
+        if window.messages < 1.0 {
+            return;
+        }
+        self.windows += 1.0;
+        let weight = (1.0 / (self.windows + PRIOR)).max(1.0 / memory);
+        let of_dispersion = (1.0 / (self.windows + PRIOR)).max(1.0 / DISPERSION_MEMORY);
+        for channel in 0..CHANNELS {
+            let dispersion = &mut self.dispersions[channel];
+            let squared = lengthened(self.previous_squares[channel]).min(LARGEST * dispersion.max(1.0));
+            *dispersion += of_dispersion * (squared - *dispersion);
+            let rate = &mut self.rates[channel];
+            *rate += weight * (window.sums[channel] / window.messages - *rate);
+        }
+    }
+
+    /// By how much a window departs, in each property.
+    fn squares(&self, window: &Window, history: f32) -> Squares {
+        let (n, floor) = (window.messages, 0.5 / (history + 1.0));
+        std::array::from_fn(|channel| {
+            let p = self.rates[channel].clamp(floor, 1.0 - floor);
+            let distance = window.sums[channel] - n * p;
+            shortened(distance * distance / (n * p * (1.0 - p)))
+        })
+    }
+
+    /// Whether the rate was not yet on its way two windows ago: what comes slowly is measured at the scale of its time.
+    fn is_sudden(&self, channel: usize, rate: f32) -> bool {
+        let step = rate - self.rates[channel];
+        let before = self.previous.rate(channel);
+        self.previous.messages < 1.0 || (rate - before) * step >= 0.75 * step * step
+    }
+
+    /// The size a departure must have: of Student's t with as many degrees of freedom as there were windows, where that of
+    /// a normal distribution is [`DEPARTURE`] (the transformation of Wallace 1959, inverted).
+    fn needed(&self, prior: f32) -> f64 {
+        let freedom = f64::from((self.windows + prior).min(DISPERSION_MEMORY));
+        (freedom * ((DEPARTURE * DEPARTURE / freedom).exp() - 1.0)).sqrt()
+    }
+
+    /// How many times their dispersion is that of independent messages, of properties that are neither rare nor common: what
+    /// comes in runs does so in all of its properties, and those that were not seen for long tell nothing.
+    fn clustering(&self, independent: &Sums) -> f32 {
+        self.ratios(independent).fold(1.0, f32::max)
+    }
+
+    /// The same, of the average property: with few windows the greatest is great by chance.
+    fn mean_clustering(&self, independent: &Sums) -> f32 {
+        mean(self.ratios(independent)).unwrap_or(1.0).max(1.0)
+    }
+
+    fn ratios(&self, independent: &Sums) -> impl Iterator<Item = f32> {
+        let all = self.rates.iter().zip(self.dispersions.iter().zip(independent));
+        all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, i))| d / i)
+    }
+}
+
+fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
+    let (count, sum) = values.fold((0.0, 0.0), |(n, sum), value| (n + 1.0, sum + value));
+    (count > 0.0).then(|| sum / count)
+}
+
+/// Windows of a scale over which the prediction is a mean.
+fn memory(scale: usize) -> f32 {
+    (((MEMORY_MESSAGES / BLOCK) >> scale) as f32).max(MEMORY)
+}
+
+/// Twice the log likelihood ratio of "rates `a` in `n` trials and `b` in `m`" against "one rate".
+fn deviance(a: f32, n: f32, b: f32, m: f32) -> f64 {
+    let (a, n, b, m) = (f64::from(a), f64::from(n), f64::from(b), f64::from(m));
+    let pooled = (a * n + b * m) / (n + m);
+    let part = |x: f64, p: f64| if x <= 0.0 { 0.0 } else { x * (x / p).ln() };
+    let divergence = |x: f64| part(x, pooled) + part(1.0 - x, 1.0 - pooled);
+    (2.0 * (n * divergence(a) + m * divergence(b))).max(0.0)
+}
