@@ -168,10 +168,20 @@ impl Channel {
     /// Whether the rate of trials with the property has changed, at trial `now`. Begins a new baseline where it has.
     pub(crate) fn shifted(&mut self, now: u64, t_ns: u64, budget: f64) -> Option<Shift> {
         let totals = Totals { trials: now.checked_sub(self.born)?, some: self.some, t_ns };
+        let run = if self.last_some == now { now - self.last_short } else { now - self.last_some };
         let past = self.past.as_mut()?;
-        let shift = past.rate.look(totals, budget)?;
+        let shift = past.rate.look(totals, budget);
+        // What may be gone, or everywhere, is decided by its run.
+        let shift = shift.filter(|_| run < SHORTEST / 2)?;
         past.rate = Rate::new(totals);
         Some(shift)
+    }
+
+    /// Begins a new baseline of the rate at trial `now`.
+    pub(crate) fn restart_rate(&mut self, now: u64, t_ns: u64) {
+        if let Some(past) = &mut self.past {
+            past.rate = Rate::new(Totals { trials: now.saturating_sub(self.born), some: self.some, t_ns });
+        }
     }
 
     /// Whether the property has gone.

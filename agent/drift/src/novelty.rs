@@ -58,6 +58,17 @@ pub(crate) enum Event {
 impl Event {
     /// How many there are.
     pub(crate) const COUNT: usize = 5;
+
+    /// The event that trials without it have.
+    pub(crate) fn contrary(self) -> Option<Self> {
+        match self {
+            Self::Present => Some(Self::Absent),
+            Self::Absent => Some(Self::Present),
+            Self::Null => Some(Self::NotNull),
+            Self::NotNull => Some(Self::Null),
+            Self::Type => None,
+        }
+    }
 }
 
 /// Where a question stands.

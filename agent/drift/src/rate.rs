@@ -3,8 +3,9 @@
 //! Trials are cut into blocks at several scales. What the rate is expected to be in a block is a beta distribution: around
 //! the rate of the blocks before, as wide as that is uncertain and as earlier blocks were found apart (overdispersion, by
 //! the method of moments: Williams, "The analysis of binary responses from toxicological experiments", 1975). The evidence
-//! is the ratio of two predictive probabilities of the block's count, of a rate that may be any over that; the n-th block
-//! must exceed (n + 1)(n + 2) over the error budget, so all blocks together keep within it. Blocks that follow each other
+//! is the ratio of two predictive probabilities of the block's count, of a rate that may be any over that, together with the
+//! blocks before it that err to the same side; at the n-th block it must exceed (n + 1)(n + 2) over the error budget, so
+//! all blocks together keep within it. Blocks that follow each other
 //! closely in one direction (runs, days) have large errors before: an error must also be far larger than any of them.
 //! The last 512 trials are not yet part of what is expected, so that a change does not hide itself. Assumes that the blocks
 //! to come wobble as those before did, at their scale or, where few are known, at the next smaller one. Cost: nothing per
@@ -66,6 +67,10 @@ struct Wobble {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Scale {
     start: Totals,
+    /// Where the last blocks that all err to one side began, and how many they are.
+    row: Totals,
+    is_up: bool,
+    blocks: u64,
     /// Blocks judged.
     judged: u64,
     wobble: Wobble,
@@ -84,7 +89,7 @@ impl Rate {
     pub(crate) fn new(start: Totals) -> Self {
         let scale = |length| {
             let wobble = Wobble { length, ..Wobble::default() };
-            Scale { start, judged: 0, wobble, fresh: VecDeque::new() }
+            Scale { start, row: start, wobble, ..Scale::default() }
         };
         Self { scales: LENGTHS.map(scale) }
     }
@@ -113,29 +118,34 @@ impl Scale {
         ((now.some - self.start.some) as f64, (now.trials - self.start.trials) as f64)
     }
 
-    fn judge(&self, now: Totals, known: &Wobble, correlation: f64, budget: f64) -> Option<Shift> {
+    /// Judges the block that ends now, and those before it that err to the same side, against what is known.
+    fn judge(&mut self, now: Totals, known: &Wobble, correlation: f64, budget: f64) -> Option<Shift> {
         let (some, trials) = self.counts(now);
-        let (before, after) = (known.expected(), some / trials);
+        let before = known.expected();
+        let is_up = some > before * trials;
+        if is_up != self.is_up {
+            (self.row, self.is_up, self.blocks) = (self.start, is_up, 0);
+        }
+        self.blocks += 1;
+        let (some, all) = ((now.some - self.row.some) as f64, (now.trials - self.row.trials) as f64);
+        let after = some / all;
+        // Of the mean of these blocks, and of the expected rate.
+        let spread =
+            correlation / self.blocks as f64 + (1.0 / known.length as f64 + correlation) / known.remembered();
+        let ln_e = ln_evidence(some, all, before, spread);
         // The largest error of shorter blocks, as it would be of this one.
         let noise = |trials: f64| (1.0 / trials + correlation).sqrt();
         let largest = known.largest * (noise(trials) / noise(known.length as f64)).min(1.0);
         let is_beyond = (after - before).abs() >= JUMP.max(BEYOND * largest);
-        // What is gone, or everywhere, is a matter of runs.
-        if !is_beyond || after == 0.0 || after == 1.0 {
-            return None;
-        }
-        let spread = correlation / (1.0 - correlation) + 1.0 / known.trials();
-        let (a, b) = (before / spread, (1.0 - before) / spread);
-        let ln_beta = |a: f64, b: f64| ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
-        let others = trials - some;
-        let ln_e = ln_beta(some + 1.0, others + 1.0) - ln_beta(some + a, others + b) + ln_beta(a, b);
         let n = self.judged as f64;
         let error = (-ln_e).exp() * (n + 1.0) * (n + 2.0);
-        (error <= budget).then_some(Shift {
+        // What is gone, or everywhere, is a matter of runs.
+        let is_rate = after > 0.0 && after < 1.0;
+        (is_beyond && is_rate && error <= budget).then_some(Shift {
             before,
             after,
-            trials: now.trials - self.start.trials,
-            since_ns: self.start.t_ns,
+            trials: now.trials - self.row.trials,
+            since_ns: self.row.t_ns,
             error,
         })
     }
@@ -153,12 +163,21 @@ impl Scale {
     }
 }
 
+/// The logarithm of how much more probable so many of `trials` are at a rate that may be any than at one around `rate`, of
+/// a beta distribution with the sum `1 / spread` of its parameters.
+fn ln_evidence(some: f64, trials: f64, rate: f64, spread: f64) -> f64 {
+    let ln_beta = |a: f64, b: f64| ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
+    let (a, b) = (rate / spread, (1.0 - rate) / spread);
+    let others = trials - some;
+    ln_beta(some + 1.0, others + 1.0) - ln_beta(some + a, others + b) + ln_beta(a, b)
+}
+
 impl Wobble {
     /// Of two trials of a block; what makes blocks differ by more than chance.
     fn correlation(&self) -> f64 {
-        // Two more blocks that are as chance has it, and less the standard error: few blocks tell little.
+        // Two more blocks that are as chance has it; and its standard error more: few blocks tell little.
         let blocks = self.blocks as f64 + 2.0;
-        let dispersion = (self.squares + 2.0) / blocks - (2.0 / blocks).sqrt();
+        let dispersion = (self.squares + 2.0) / blocks * (1.0 + (2.0 / blocks).sqrt());
         ((dispersion - 1.0) / (self.length as f64 - 1.0)).clamp(0.0, 0.99)
     }
 
@@ -167,13 +186,9 @@ impl Wobble {
         (self.blocks as f64).min(MEMORY)
     }
 
-    fn trials(&self) -> f64 {
-        self.remembered() * self.length as f64
-    }
-
     /// The expected rate, away from 0 and 1 by what one more trial could do.
     fn expected(&self) -> f64 {
-        let least = 1.0 / (self.trials() + 2.0);
+        let least = 1.0 / (self.remembered() * self.length as f64 + 2.0);
         self.rate.clamp(least, 1.0 - least)
     }
 
@@ -196,54 +211,68 @@ mod tests {
     use super::*;
     use pitot_observe::hash::mix;
 
-    /// The first shift, of trials of which `has` says whether they have the property, by a random number of 0 to 1.
-    fn first(trials: u64, has: impl Fn(u64, f64) -> bool) -> Option<(u64, Shift)> {
+    /// A random number of 0 to 1.
+    fn random(seed: u64, trial: u64) -> f64 {
+        let bits = mix(mix(seed).wrapping_add(trial.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// The first shift, of trials of which `has` says whether they have the property.
+    fn first(trials: u64, has: impl Fn(u64) -> bool) -> Option<(u64, Shift)> {
         let mut totals = Totals::default();
         let mut rate = Rate::new(totals);
         (1..=trials).find_map(|trial| {
             totals.trials = trial;
-            totals.some += u64::from(has(
-                trial,
-                (mix(trial.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 11) as f64 / (1_u64 << 53) as f64,
-            ));
-            if !trial.is_multiple_of(8) {
-                return None;
-            }
-            rate.look(totals, 1e-5).map(|shift| (trial, shift))
+            totals.some += u64::from(has(trial));
+            rate.look(totals, 1e-5).filter(|_| trial.is_multiple_of(8)).map(|shift| (trial, shift))
         })
     }
 
     #[test]
     fn rates_that_jump() {
         let check = |before: f64, after: f64, within: u64| {
-            let found = first(4_000, |trial, x| x < if trial <= 1_000 { before } else { after });
-            let Some((trial, shift)) = found else { panic!("{before} to {after}: not found") };
-            assert!((1_001..=1_000 + within).contains(&trial), "{before} to {after}: at {trial}, {shift:?}");
-            assert!((shift.before - before).abs() < 0.1 && (shift.after > shift.before) == (after > before));
-            assert!(shift.error <= 1e-5);
+            for seed in 0..20 {
+                let rate = |trial: u64| if trial <= 3_000 { before } else { after };
+                let found = first(6_000, |trial| random(seed, trial) < rate(trial));
+                let Some((trial, shift)) = found else { panic!("{before} to {after}, {seed}: not found") };
+                assert!(
+                    (3_001..=3_000 + within).contains(&trial),
+                    "{before} to {after}: at {trial}, {shift:?}"
+                );
+                assert!(
+                    (shift.before - before).abs() < 0.15 && (shift.after > shift.before) == (after > before)
+                );
+                assert!(shift.error <= 1e-5);
+            }
         };
         check(0.05, 0.35, 600);
-        check(0.9, 0.6, 600);
-        check(0.15, 0.4, 600);
+        check(0.9, 0.5, 600);
+        check(0.15, 0.5, 600);
         check(0.5, 0.9, 600);
-        check(0.3, 0.1, 600);
-        check(0.02, 0.5, 600);
+        check(0.02, 0.5, 300);
     }
 
     /// Rates that stay, come in stretches, or follow the time of day.
     #[test]
     fn rates_that_do_not() {
-        let check = |name: &str, has: &dyn Fn(u64, f64) -> bool| {
-            let found = first(300_000, has);
-            assert!(found.is_none(), "{name}: {found:?}");
+        let check = |name: &str, trials: u64, has: &dyn Fn(u64, u64) -> bool| {
+            for seed in 0..30 {
+                let found = first(trials, |trial| has(seed, trial));
+                assert!(found.is_none(), "{name}, {seed}: {found:?}");
+            }
         };
         for rate in [0.001, 0.05, 0.3, 0.5, 0.8, 0.97] {
-            check("independent", &move |_, x| x < rate);
+            check(&format!("{rate}"), 20_000, &move |seed, trial| random(seed, trial) < rate);
+            for row in [2, 3, 5, 8, 12, 25, 60, 300] {
+                let has = move |seed, trial: u64| random(seed, trial / row) < rate;
+                check(&format!("{rate} in rows of {row}"), 6_000, &has);
+            }
         }
-        check("stretches of 40", &|trial, _| mix(trial / 40) % 3 == 0);
-        check("stretches of 300", &|trial, _| mix(trial / 300) % 2 == 0);
-        check("rates of stretches", &|trial, x| x < [0.1, 0.2, 0.4][(mix(trial / 100) % 3) as usize]);
-        check("days", &|trial, x| x < 0.3 + 0.2 * (trial as f64 / 2_000.0).sin());
-        check("a small step", &|trial, x| x < if trial < 10_000 { 0.3 } else { 0.35 });
+        let levels = |seed, trial: u64| [0.1, 0.2, 0.4][(random(seed, trial / 100) * 3.0) as usize];
+        check("rates of stretches", 20_000, &|seed, trial| random(seed, trial) < levels(seed, trial));
+        let wave = |trial: u64| 0.3 + 0.2 * (trial as f64 / 2_000.0).sin();
+        check("days", 20_000, &|seed, trial| random(seed, trial) < wave(trial));
+        let step = |trial: u64| if trial < 10_000 { 0.3 } else { 0.35 };
+        check("a small step", 20_000, &|seed, trial| random(seed, trial) < step(trial));
     }
 }

@@ -214,8 +214,14 @@ impl Reporter<'_> {
         let Some(parent) = parent else { return };
         let evidence =
             Evidence { was_required: false, ..self.of_novelty(Kind::VariantAdded, parent, novelty, now) };
+        let (objects, t_ns) = (parent.objects, self.moment.t_ns);
         self.out.push(evidence);
-        let t_ns = self.moment.t_ns;
+        // Where there is one form more, each other one is a smaller part of all.
+        for slot in novelty.without() {
+            if let Some(field) = self.fields.get_mut(*slot) {
+                field.presence.restart_rate(objects, t_ns);
+            }
+        }
         for novelty in all {
             let rate = Some(if novelty.event == Event::Present { 0.0 } else { 1.0 });
             if let Some(field) = self.fields.get_mut(novelty.slot) {
@@ -265,6 +271,8 @@ impl Reporter<'_> {
                 if novelty.has_taken_over(now) {
                     field.presence = Channel::never();
                     field.absent_from = objects;
+                } else {
+                    field.presence.restart_rate(objects, t_ns);
                 }
             }
             Event::Absent => {
@@ -339,6 +347,7 @@ fn back(field: &Field, novelty: &Novelty, after: f64, is_total: bool, now_ns: u6
     };
     let Some(report) = report.filter(|report| report.is_kept(now_ns)) else { return Back::No };
     let before = report.rate.unwrap_or_default();
+    let from = if matches!(novelty.event, Event::Absent | Event::NotNull) { 1.0 } else { 0.0_f64 };
     let is_back = match novelty.event {
         Event::Present => before > 0.0 && report.kind != Kind::PresenceChanged,
         Event::Absent if report.kind != Kind::PresenceChanged => before < 1.0,
@@ -346,6 +355,10 @@ fn back(field: &Field, novelty: &Novelty, after: f64, is_total: bool, now_ns: u6
         _ => report.kind == Kind::PresenceChanged,
     };
     let is_there = match report.kind {
+        // Nearer to what it was before than to what it came to be.
+        Kind::PresenceChanged if before > 0.0 && before < 1.0 => {
+            (after - before).abs() <= NEAR.max(0.5 * (from - before).abs())
+        }
         Kind::PresenceChanged => (after - before).abs() <= NEAR,
         _ => is_total,
     };

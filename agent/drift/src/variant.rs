@@ -6,7 +6,7 @@ use crate::plan::Fields;
 /// Members of a new form.
 const FEWEST: usize = 2;
 /// How improbable it must be that the others stay away by chance.
-const ERROR: f64 = 1e-4;
+const ERROR: f64 = 1e-2;
 
 /// The questions that are answered by a new form of the object that holds the path of question `number`; none where it is
 /// no part of one.

@@ -138,6 +138,14 @@ fn summary(evidence: &Evidence, flow: &Flow, path: &str, old_path: Option<&str>)
         Kind::FieldAdded => format!("`{path}` is new in {place}"),
         Kind::FieldRemoved => format!("`{path}` is gone from {place}"),
         Kind::FieldRenamed => format!("`{path}` took the place of `{}` in {place}", old_path.unwrap_or("*")),
+        Kind::FieldMoved => format!("`{}` has moved to `{path}` in {place}", old_path.unwrap_or("*")),
+        Kind::ArrayShapeChanged => match &evidence.types {
+            Some((_, after)) if after.contains(&ValueKind::Array) => {
+                format!("`{path}` is an array of what it was in {place}")
+            }
+            _ => format!("`{path}` is one of what it was an array of in {place}"),
+        },
+        Kind::VariantAdded => format!("`{path}` comes in a new form in {place}"),
         Kind::TypeChanged => match &evidence.types {
             Some((before, after)) => {
                 format!("`{path}` changed from {} to {} in {place}", either(before), either(after))

@@ -83,7 +83,9 @@ impl Flow {
         let parent = self.fields.get(slot).and_then(|field| field.parent);
         let is_below_new = event == Event::Present
             && self.novelties.iter().any(|n| Some(n.slot) == parent && n.event == Event::Present);
-        if is_below_new || self.novelties.len() >= QUESTIONS {
+        // That what came back is not there always is part of the question whether it did.
+        let is_asked = self.novelties.iter().any(|n| n.slot == slot && Some(n.event) == event.contrary());
+        if is_below_new || is_asked || self.novelties.len() >= QUESTIONS {
             return false;
         }
         let number = &mut self.raised[event as usize];

@@ -6,12 +6,12 @@ use pitot_observe::shape::ValueKind::{Array, Boolean, Null, Number, Object, Stri
 use crate::generate::{Body, Random, lines, run};
 
 /// The first changed message.
-const CHANGE: u64 = 1_501;
+pub(crate) const CHANGE: u64 = 1_501;
 
-type Change = fn(&mut Random, &mut Body);
+pub(crate) type Change = fn(&mut Random, &mut Body);
 
 /// The body that changes are made to.
-fn base(random: &mut Random, body: &mut Body) {
+pub(crate) fn base(random: &mut Random, body: &mut Body) {
     body.add("$.id", Text);
     body.add("$.amount", Number);
     body.add("$.currency", Text);
@@ -30,7 +30,7 @@ fn base(random: &mut Random, body: &mut Body) {
 }
 
 /// `change`, to messages `from..to`.
-fn stream(
+pub(crate) fn stream(
     seed: u64,
     messages: u64,
     range: std::ops::Range<u64>,
@@ -46,7 +46,7 @@ fn stream(
 }
 
 /// The change is found once, within `delay` messages, as `kind path [from old_path]`.
-fn check(delay: u64, expected: &[&str], change: Change) {
+pub(crate) fn check(delay: u64, expected: &[&str], change: Change) {
     for seed in 0..4 {
         let evidence = stream(seed, CHANGE + 3_000, CHANGE..u64::MAX, change);
         assert_eq!(lines(&evidence), expected, "seed {seed}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pitot_drift::{Config, Evidence, Flows};
 use pitot_observe::hash::{fixed64, mix};
 use pitot_observe::shape::{Entry, ValueKind};
+use pitot_observe::value::{Leaf, Value};
 use pitot_observe::{FlowKey, Observation, Shape};
 use pitot_protocols::message::{Order, Side};
 
@@ -27,13 +28,20 @@ impl Random {
     }
 }
 
-/// A body: how often each path occurs with each kind.
+/// A body: how often each path occurs with each kind, and the values of some.
 #[derive(Default)]
-pub(crate) struct Body(BTreeMap<(&'static str, ValueKind), u32>);
+pub(crate) struct Body(BTreeMap<(&'static str, ValueKind), u32>, BTreeMap<&'static str, Value>);
 
 impl Body {
     pub(crate) fn add(&mut self, path: &'static str, kind: ValueKind) {
         *self.0.entry((path, kind)).or_default() += 1;
+    }
+
+    /// Adds a text or a number.
+    pub(crate) fn set(&mut self, path: &'static str, value: Value) {
+        let kind = if matches!(value, Value::Text(_)) { ValueKind::String } else { ValueKind::Number };
+        self.add(path, kind);
+        self.1.insert(path, value);
     }
 
     pub(crate) fn maybe(&mut self, is_there: bool, path: &'static str, kind: ValueKind) {
@@ -45,6 +53,7 @@ impl Body {
     /// Removes the path and what is below.
     pub(crate) fn remove(&mut self, path: &str) {
         self.0.retain(|(p, _), _| !p.starts_with(path));
+        self.1.retain(|p, _| !p.starts_with(path));
     }
 
     pub(crate) fn replace(&mut self, path: &'static str, kind: ValueKind) {
@@ -80,6 +89,10 @@ impl Source {
 
     pub(crate) fn observe(&mut self, seq: u64, conn: u64, body: &Body) -> Observation {
         let key: Vec<(&'static str, ValueKind)> = body.0.keys().copied().collect();
+        let leaf = |(entry, (path, _)): (u32, &(&'static str, ValueKind))| {
+            body.1.get(path).map(|value| Leaf { entry, value: *value })
+        };
+        let values = (0..).zip(&key).filter_map(leaf).collect();
         let shape = self.shapes.entry(key).or_insert_with_key(|key| Arc::new(shape(key)));
         Observation {
             order: Order { seq, ..Order::default() },
@@ -90,7 +103,7 @@ impl Source {
             flow_hash: self.flow.fixed_hash(),
             shape: Some(Arc::clone(shape)),
             counts: body.0.values().copied().collect(),
-            values: Vec::new(),
+            values,
             exact: Vec::new(),
             body_bytes: 100,
         }

@@ -2,6 +2,7 @@
 
 mod changes;
 mod generate;
+mod moves;
 mod still;
 
 use std::sync::Arc;
