@@ -2,13 +2,16 @@
 
 use pitot_observe::value::{Classes, Text};
 
-use super::{Cause, mode, share};
+use super::{Cause, currency, mode, share};
 use crate::evidence::Kind;
 
 /// What `recent` codes are to `past` ones.
 pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) -> bool) -> Cause {
     if share(recent, super::is_default) > share(past, super::is_default) + 0.04 {
         return Kind::DefaultSubstituted.into();
+    }
+    if currency::is_replaced(past, recent) {
+        return Kind::CurrencyChanged.into();
     }
     let new: Vec<Text> = recent.iter().filter(|text| !is_known(text.hash)).copied().collect();
     let part = new.len() as f64 / recent.len().max(1) as f64;

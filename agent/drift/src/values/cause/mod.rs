@@ -1,6 +1,7 @@
 //! What a change of values is called: read off the values before and since.
 
 mod codes;
+mod currency;
 mod density;
 mod numbers;
 mod texts;
@@ -48,6 +49,5 @@ pub(crate) fn is_default(text: &Text) -> bool {
     const DEFAULTS: [&[u8]; 9] =
         [b"", b"N/A", b"n/a", b"null", b"none", b"unknown", b"-", b"UNKNOWN", b"undefined"];
     const LONGEST: u32 = 9;
-    text.length <= LONGEST
-        && DEFAULTS.iter().any(|default| pitot_observe::hash::fixed64(default) == text.hash)
+    text.length <= LONGEST && DEFAULTS.iter().any(|default| pitot_observe::hash::text64(default) == text.hash)
 }
