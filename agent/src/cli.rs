@@ -179,10 +179,10 @@ pub struct Select {
 #[command(after_help = "Example:\n  sudo pitot demo --fault schema --json")]
 pub struct Demo {
     /// What to inject.
-    #[arg(long, value_name = "FAULT", default_value = "schema")]
+    #[arg(long, value_name = "FAULT", default_value = "all")]
     pub fault: Fault,
     /// Give up after so many seconds.
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
     /// Print the findings as lines of JSON only.
     #[arg(long)]
@@ -200,7 +200,7 @@ pub struct Demo {
 pub enum Fault {
     /// A field of a request is renamed.
     Schema,
-    /// The meaning of a field changes.
+    /// A field is given in another unit.
     Semantic,
     /// The values of a field leave their range.
     #[value(name = "value_range")]

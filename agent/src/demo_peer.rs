@@ -4,21 +4,50 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use pitot_observe::hash::mix;
 
 /// Name of the process that takes orders.
 pub const SERVER: &str = "billing";
 /// Name of the process that posts them.
 pub const CLIENT: &str = "shop";
-/// The line on the client's standard input from which on its orders call `amount` `amount_minor`.
-pub const RENAME_AMOUNT: &str = "rename-amount";
+
+/// What goes wrong in the client's orders, from the line with its name on the client's standard input on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// `amount` is called `amount_minor`.
+    AmountRenamed,
+    /// Weights are in grams instead of kilograms.
+    WeightInGrams,
+    /// Deliveries take four days longer.
+    DeliveryLate,
+}
+
+impl Mishap {
+    /// Every mishap.
+    pub const ALL: [Self; 3] = [Self::AmountRenamed, Self::WeightInGrams, Self::DeliveryLate];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AmountRenamed => "amount-renamed",
+            Self::WeightInGrams => "weight-in-grams",
+            Self::DeliveryLate => "delivery-late",
+        }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
 
 /// From one order to the next.
-const PACE: Duration = Duration::from_millis(4);
+const PACE: Duration = Duration::from_millis(2);
 /// Longest body taken, bytes: its own client sends less than a hundredth.
 const LONGEST_BODY: usize = 64 << 10;
 
@@ -44,12 +73,12 @@ pub fn server() -> anyhow::Result<()> {
 /// When the server does not answer as agreed.
 pub fn client(port: u16) -> anyhow::Result<()> {
     take_name(CLIENT)?;
-    let (renamed, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let told = (Arc::clone(&renamed), Arc::clone(&over));
+    let (mishaps, over) = (Arc::new(AtomicU8::new(0)), Arc::new(AtomicBool::new(false)));
+    let told = (Arc::clone(&mishaps), Arc::clone(&over));
     thread::spawn(move || {
         for line in io::stdin().lines().map_while(Result::ok) {
-            if line == RENAME_AMOUNT {
-                told.0.store(true, Ordering::Relaxed);
+            if let Some(mishap) = Mishap::ALL.iter().find(|mishap| mishap.name() == line) {
+                told.0.fetch_or(mishap.bit(), Ordering::Relaxed);
             }
         }
         told.1.store(true, Ordering::Relaxed);
@@ -61,7 +90,7 @@ pub fn client(port: u16) -> anyhow::Result<()> {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        let body = order(number, renamed.load(Ordering::Relaxed));
+        let body = order(number, mishaps.load(Ordering::Relaxed));
         write!(
             &connection,
             "POST /v1/orders HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
@@ -78,16 +107,26 @@ fn take_name(name: &str) -> anyhow::Result<()> {
     std::fs::write("/proc/self/comm", name).context("/proc/self/comm cannot be written")
 }
 
-/// Order `number`: always the same one.
-fn order(number: u64, renamed: bool) -> String {
-    let quantity = 1 + number % 5;
-    let price = 250 + 35 * (number % 17);
-    let amount = if renamed { "amount_minor" } else { "amount" };
+/// Order `number` with these mishaps: always the same one.
+fn order(number: u64, mishaps: u8) -> String {
+    let has = |mishap: Mishap| mishaps & mishap.bit() != 0;
+    let random = mix(number);
+    let draw = |shift: u32, end: u64| (random >> shift) % end;
+    let quantity = 1 + draw(0, 5);
+    let price = 250 + 35 * draw(8, 17);
+    let amount = if has(Mishap::AmountRenamed) { "amount_minor" } else { "amount" };
     let total = quantity * price;
+    let grams = quantity * (120 + draw(16, 900));
+    let weight = if has(Mishap::WeightInGrams) {
+        grams.to_string()
+    } else {
+        format!("{}.{:03}", grams / 1_000, grams % 1_000)
+    };
+    let days = 2 + draw(32, 3) + draw(40, 3) + if has(Mishap::DeliveryLate) { 4 } else { 0 };
     format!(
-        r#"{{"order":"o-{number}","{amount}":{total},"currency":"EUR","customer":{{"id":{},"country":"FR"}},"lines":[{{"sku":"s-{}","quantity":{quantity},"price":{price}}}]}}"#,
-        1000 + number % 90,
-        number % 40,
+        r#"{{"order":"o-{number}","{amount}":{total},"currency":"EUR","customer":{{"id":{},"country":"FR"}},"parcel":{{"weight":{weight},"days":{days}}},"lines":[{{"sku":"s-{}","quantity":{quantity},"price":{price}}}]}}"#,
+        1000 + draw(48, 90),
+        draw(56, 40),
     )
 }
 
@@ -136,14 +175,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_json_and_only_the_name_changes() {
-        let parse = |renamed| serde_json::from_str::<serde_json::Value>(&order(7, renamed)).expect("JSON");
-        let (before, mut after) = (parse(false), parse(true));
-        assert_eq!(before["amount"], serde_json::json!(3 * (250 + 35 * 7)));
-        let fields = after.as_object_mut().expect("an object");
-        let amount = fields.remove("amount_minor").expect("renamed");
-        assert_eq!(fields.insert("amount".into(), amount), None);
-        assert_eq!(before, after);
+    fn an_order_is_json_and_only_what_went_wrong_changes() {
+        let parse = |mishaps: &[Mishap]| {
+            let bits = mishaps.iter().fold(0, |bits, mishap| bits | mishap.bit());
+            serde_json::from_str::<serde_json::Value>(&order(7, bits)).expect("JSON")
+        };
+        let right = parse(&[]);
+        let check = |mishap: Mishap, change: fn(&mut serde_json::Value)| {
+            let mut expected = right.clone();
+            change(&mut expected);
+            assert_eq!(parse(&[mishap]), expected, "{mishap:?}");
+        };
+        check(Mishap::AmountRenamed, |order| {
+            let fields = order.as_object_mut().expect("an object");
+            let amount = fields.remove("amount").expect("there");
+            fields.insert("amount_minor".into(), amount);
+        });
+        check(Mishap::WeightInGrams, |order| {
+            let kilograms = order["parcel"]["weight"].as_f64().expect("a number");
+            order["parcel"]["weight"] = ((kilograms * 1e3).round() as u64).into();
+        });
+        check(Mishap::DeliveryLate, |order| {
+            let days = order["parcel"]["days"].as_u64().expect("a number");
+            order["parcel"]["days"] = (days + 4).into();
+        });
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn wrong_usage() {
         2,
         "pitot: invalid value '0' for '--workers <N>': 0 is not in 1..=64; see 'pitot --help'",
     );
-    check(&["demo", "--fault", "loss"], 2, "pitot: this fault is not built yet; use --fault schema");
+    check(&["demo", "--fault", "loss"], 2, "pitot: this fault is not built yet; use --fault all");
 }
 
 #[test]

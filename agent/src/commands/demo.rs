@@ -1,7 +1,7 @@
 //! `pitot demo`: two real processes, observed through the kernel, and a fault put into what they say.
 //!
 //! ```text
-//! learning --(enough messages of both flows)--> fault --(found, and nothing more for a while)--> end
+//! learning --(enough messages of both flows)--> fault --(found, and nothing more for a while)--> next fault, or end
 //! ```
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,7 +14,7 @@ use pitot_findings::finding::State;
 
 use crate::cli::{Demo, DemoPeer, Fault, Kernel, Role};
 use crate::config::{Config, Match, Rule};
-use crate::demo_peer::{self, CLIENT, SERVER};
+use crate::demo_peer::{self, CLIENT, Mishap, SERVER};
 use crate::exit::{Failure, Outcome};
 use crate::live::{self, Privileges};
 use crate::pipeline::Pipeline;
@@ -22,17 +22,45 @@ use crate::sinks::Sinks;
 use crate::stop::Stop;
 use crate::terminal;
 
-/// Messages seen after the flows have learned and before the fault, so that a false alarm has its chance.
-const CALM: u64 = 200;
+/// Messages seen after the flows have learned and before each fault, so that the detectors know the values, and a false
+/// alarm has its chance.
+const CALM: u64 = 2_000;
 /// Messages seen after the last fault was found (or would have been): whatever else is reported comes here.
 const AFTERMATH: u64 = 2_000;
 
-/// What must be found: these and nothing else.
-struct Expected {
+/// A fault, and what must be found of it: this and nothing else.
+struct Injection {
+    mishap: Mishap,
+    /// What people are told when it begins.
+    notice: &'static str,
     kind: &'static str,
     path: &'static str,
     old_path: Option<&'static str>,
 }
+
+const SCHEMA: Injection = Injection {
+    mishap: Mishap::AmountRenamed,
+    notice: "from now on the orders say `amount_minor` instead of `amount`",
+    kind: "field_renamed",
+    path: "$.amount_minor",
+    old_path: Some("$.amount"),
+};
+
+const SEMANTIC: Injection = Injection {
+    mishap: Mishap::WeightInGrams,
+    notice: "from now on the orders give weights in grams instead of kilograms",
+    kind: "unit_changed",
+    path: "$.parcel.weight",
+    old_path: None,
+};
+
+const VALUE_RANGE: Injection = Injection {
+    mishap: Mishap::DeliveryLate,
+    notice: "from now on deliveries take four days longer",
+    kind: "distribution_shifted",
+    path: "$.parcel.days",
+    old_path: None,
+};
 
 pub(super) fn peer(arguments: &DemoPeer) -> Outcome {
     match arguments.role {
@@ -43,7 +71,7 @@ pub(super) fn peer(arguments: &DemoPeer) -> Outcome {
 }
 
 pub(super) fn execute(arguments: &Demo) -> Outcome {
-    let expected = expected(arguments.fault)?;
+    let injections = injections(arguments.fault)?;
     let config = config();
     let stop = Stop::on_signals()?;
     let mut server = Peer::start(&["server"])?;
@@ -54,16 +82,19 @@ pub(super) fn execute(arguments: &Demo) -> Outcome {
         terminal::plain(&format!("{CLIENT} posts orders to {SERVER}; Pitot reads along and learns"));
     }
     let deadline = Instant::now() + Duration::from_secs(arguments.seconds);
-    let mut script = Script { learned: 2 * u64::from(config.learning.messages) + CALM, ..Script::default() };
+    let learned = 2 * u64::from(config.learning.messages) + CALM;
+    let mut script = Script { learned, steps: injections.len().max(1), ..Script::default() };
     let over = stop.clone();
     let found = show.watch(&stop, deadline, |observed, found| {
-        match script.next(observed, complete(&expected, found)) {
+        let begun = injections.get(..script.begun).unwrap_or(&injections);
+        match script.next(observed, complete(begun, found)) {
             Act::Wait => {}
-            Act::Inject if arguments.withhold || expected.is_empty() => {}
-            Act::Inject => {
-                client.tell(demo_peer::RENAME_AMOUNT)?;
-                if !arguments.json {
-                    terminal::plain("from now on the orders say `amount_minor` instead of `amount`");
+            Act::Begin(step) => {
+                if let Some(injection) = injections.get(step).filter(|_| !arguments.withhold) {
+                    client.tell(injection.mishap.name())?;
+                    if !arguments.json {
+                        terminal::plain(injection.notice);
+                    }
                 }
             }
             Act::End => over.ask(),
@@ -71,7 +102,7 @@ pub(super) fn execute(arguments: &Demo) -> Outcome {
         Ok(())
     })?;
     drop((client, server));
-    if !script.injected() {
+    if script.begun == 0 {
         let why = format!(
             "the flows were not learned within {} s; try --seconds {}",
             arguments.seconds,
@@ -79,26 +110,27 @@ pub(super) fn execute(arguments: &Demo) -> Outcome {
         );
         return Err(Failure::findings(anyhow!(why)));
     }
-    judge(&expected, &found)?;
+    judge(&injections, &found)?;
     if !arguments.json {
         terminal::plain("every injected fault was found, and nothing else was reported");
     }
     Ok(())
 }
 
-fn expected(fault: Fault) -> Result<Vec<Expected>, Failure> {
-    let schema = Expected { kind: "field_renamed", path: "$.amount_minor", old_path: Some("$.amount") };
+fn injections(fault: Fault) -> Result<Vec<Injection>, Failure> {
     match fault {
-        Fault::Schema => Ok(vec![schema]),
+        Fault::Schema => Ok(vec![SCHEMA]),
+        Fault::Semantic => Ok(vec![SEMANTIC]),
+        Fault::ValueRange => Ok(vec![VALUE_RANGE]),
         Fault::All => {
             terminal::say(
-                "all faults that are built: schema (not yet: semantic, value_range, loss, duplicate)",
+                "all faults that are built: schema, semantic, value_range (not yet: loss, duplicate)",
             );
-            Ok(vec![schema])
+            Ok(vec![SCHEMA, SEMANTIC, VALUE_RANGE])
         }
         Fault::None => Ok(Vec::new()),
-        Fault::Semantic | Fault::ValueRange | Fault::Loss | Fault::Duplicate => {
-            Err(Failure::input(anyhow!("this fault is not built yet; use --fault schema")))
+        Fault::Loss | Fault::Duplicate => {
+            Err(Failure::input(anyhow!("this fault is not built yet; use --fault all")))
         }
     }
 }
@@ -115,45 +147,52 @@ fn config() -> Config {
 /// Where the demonstration stands.
 #[derive(Default)]
 struct Script {
-    /// Messages to see before the fault.
+    /// Messages to see before the first fault.
     learned: u64,
-    injected_at: Option<u64>,
+    /// Faults to come in all; without any, one that changes nothing.
+    steps: usize,
+    /// Faults begun.
+    begun: usize,
     found_at: Option<u64>,
 }
 
 enum Act {
     Wait,
-    Inject,
+    Begin(usize),
     End,
 }
 
 impl Script {
-    /// What to do after `observed` messages, when everything expected was found or not.
+    /// What to do after `observed` messages, when everything expected of the faults begun was found or not.
     fn next(&mut self, observed: u64, complete: bool) -> Act {
-        if self.injected_at.is_none() {
-            if observed < self.learned {
-                return Act::Wait;
-            }
-            self.injected_at = Some(observed);
-            return Act::Inject;
+        if self.begun == 0 {
+            return if observed < self.learned { Act::Wait } else { self.begin() };
         }
         if !complete {
             return Act::Wait;
         }
         let found_at = *self.found_at.get_or_insert(observed);
-        if observed >= found_at + AFTERMATH { Act::End } else { Act::Wait }
+        if self.begun < self.steps && observed >= found_at + CALM {
+            self.begin()
+        } else if self.begun == self.steps && observed >= found_at + AFTERMATH {
+            Act::End
+        } else {
+            Act::Wait
+        }
     }
 
-    fn injected(&self) -> bool {
-        self.injected_at.is_some()
+    fn begin(&mut self) -> Act {
+        self.found_at = None;
+        self.begun += 1;
+        Act::Begin(self.begun - 1)
     }
 }
 
-fn complete(expected: &[Expected], found: &[Finding]) -> bool {
+fn complete(expected: &[Injection], found: &[Finding]) -> bool {
     expected.iter().all(|expected| found.iter().any(|finding| expected.is(finding)))
 }
 
-impl Expected {
+impl Injection {
     fn is(&self, finding: &Finding) -> bool {
         let flow = &finding.flow;
         finding.kind == self.kind
@@ -165,11 +204,11 @@ impl Expected {
 }
 
 /// Whether everything expected was opened, once, and nothing else.
-fn judge(expected: &[Expected], found: &[Finding]) -> Outcome {
+fn judge(expected: &[Injection], found: &[Finding]) -> Outcome {
     for fault in expected {
         let times = found.iter().filter(|finding| fault.is(finding)).count();
         if times != 1 {
-            let Expected { kind, path, .. } = fault;
+            let Injection { kind, path, .. } = fault;
             return Err(Failure::findings(anyhow!(
                 "{kind} at {path} was found {times} times instead of once"
             )));
@@ -319,11 +358,18 @@ mod tests {
             finding
         };
         let check = |fault: Fault, found: &[Finding], success: bool| {
-            let expected = super::expected(fault).expect("built");
+            let expected = super::injections(fault).expect("built");
             assert_eq!(judge(&expected, found).is_ok(), success, "{fault:?}: {found:?}");
         };
+        let (grams, late) = (
+            finding("unit_changed", SEMANTIC.path, None),
+            finding("distribution_shifted", VALUE_RANGE.path, None),
+        );
         check(Fault::Schema, &[renamed()], true);
-        check(Fault::All, &[renamed()], true);
+        check(Fault::Semantic, &[grams.clone()], true);
+        check(Fault::ValueRange, &[late.clone()], true);
+        check(Fault::All, &[renamed(), grams.clone(), late], true);
+        check(Fault::All, &[renamed(), grams], false);
         check(Fault::Schema, &[], false);
         check(Fault::Schema, &[renamed(), renamed()], false);
         check(Fault::Schema, &[elsewhere()], false);
@@ -335,12 +381,15 @@ mod tests {
 
     #[test]
     fn the_script_waits_for_what_must_come_first() {
-        let mut script = Script { learned: 10, ..Script::default() };
+        let mut script = Script { learned: 10, steps: 2, ..Script::default() };
         assert!(matches!(script.next(9, true), Act::Wait), "still learning");
-        assert!(matches!(script.next(10, false), Act::Inject));
+        assert!(matches!(script.next(10, false), Act::Begin(0)));
         assert!(matches!(script.next(11, false), Act::Wait), "not found yet");
         assert!(matches!(script.next(20, true), Act::Wait), "something else may come");
-        assert!(matches!(script.next(19 + AFTERMATH, true), Act::Wait));
-        assert!(matches!(script.next(20 + AFTERMATH, true), Act::End));
+        assert!(matches!(script.next(19 + CALM, true), Act::Wait));
+        assert!(matches!(script.next(20 + CALM, true), Act::Begin(1)));
+        assert!(matches!(script.next(21 + CALM, false), Act::Wait), "the next one");
+        assert!(matches!(script.next(5_000, true), Act::Wait));
+        assert!(matches!(script.next(5_000 + AFTERMATH, true), Act::End));
     }
 }

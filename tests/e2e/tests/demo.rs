@@ -17,15 +17,22 @@ fn demo(fault: &str) -> (Option<i32>, Vec<Value>) {
 }
 
 #[test]
-fn the_injected_fault_is_found_and_nothing_else() {
+fn the_injected_faults_are_found_and_nothing_else() {
     if !ready() {
         return;
     }
-    let (code, findings) = demo("schema");
-    assert_eq!(code, Some(0), "{findings:?}");
-    let opened: Vec<_> = findings.iter().filter(|f| f["state"] == "open").collect();
-    assert_eq!(opened.len(), 1, "{findings:?}");
-    assert_eq!(opened[0]["event"], "pitot.schema.drift");
+    let (schema, semantic, range) = ("pitot.schema.drift", "pitot.semantic.drift", "pitot.value_range.drift");
+    for (fault, events) in [
+        ("schema", &[schema][..]),
+        ("semantic", &[semantic]),
+        ("value_range", &[range]),
+        ("all", &[schema, semantic, range]),
+    ] {
+        let (code, findings) = demo(fault);
+        assert_eq!(code, Some(0), "{fault}: {findings:?}");
+        let opened: Vec<_> = findings.iter().filter(|f| f["state"] == "open").map(|f| &f["event"]).collect();
+        assert_eq!(opened, events, "{fault}: {findings:?}");
+    }
 }
 
 #[test]
