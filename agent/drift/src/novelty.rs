@@ -37,6 +37,8 @@ const TAIL: u64 = 32;
 const TAIL_BEGUN: u64 = 8;
 /// How improbable such a row must be by the rate before it.
 const TAIL_ERROR: f64 = 1e-4;
+/// Or how high that rate must have been: a straggler among those that have the event changes nothing.
+const TAIL_RATE: f64 = 0.9;
 /// References kept.
 const EXAMPLES: usize = 10;
 
@@ -232,7 +234,8 @@ impl Novelty {
     pub(crate) fn tail(&self, now: u64) -> Option<u64> {
         let row = self.row(now);
         let before = (self.events - row) as f64 / (self.eligible(now) - row).max(1) as f64;
-        (row >= TAIL && before.powf(row as f64) <= TAIL_ERROR).then_some(row)
+        let is_clear = before >= TAIL_RATE || before.powf(row as f64) <= TAIL_ERROR;
+        (row >= TAIL && is_clear).then_some(row)
     }
 
     fn row(&self, now: u64) -> u64 {

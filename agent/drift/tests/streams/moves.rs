@@ -131,6 +131,20 @@ fn wrapped() {
     });
 }
 
+/// One message of before, sent again after the change, does not make a removal a change of the rate.
+#[test]
+fn a_straggler() {
+    let generator: fn(&mut Random, u64, &mut Body) = |random, seq, body| {
+        base(random, body);
+        if seq >= CHANGE && seq != CHANGE + 20 {
+            body.remove("$.currency");
+        }
+    };
+    let evidence = run(1, CHANGE + 1_000, 3, Box::new(generator));
+    assert_eq!(lines(&evidence), ["FieldRemoved $.currency"]);
+    assert!(evidence[0].order.seq < CHANGE + 60);
+}
+
 #[test]
 fn rates() {
     check(700, &["PresenceChanged $.gift"], |r, b| {
