@@ -140,7 +140,9 @@ fn a_line_and_a_length() {
     );
     check(200, &["$.count: $.count = length($.lines[*])"], |random, changed| {
         let body = order(random, 0);
-        if changed { body.replace(r#""count":"#, r#""count":1"#) } else { body }
+        let count = number_after(&body, r#""count":"#);
+        let wrong = format!(r#""count":{}"#, count % 3 + 1);
+        if changed { body.replace(&format!(r#""count":{count}"#), &wrong) } else { body }
     });
 }
 
