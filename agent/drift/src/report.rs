@@ -303,6 +303,7 @@ impl Reporter<'_> {
             rate: Some(named.rate),
             factor: named.cause.factor,
             offset_s: named.cause.offset_s,
+            reverted: named.reverted,
             affected: named.affected,
             examples: vec![Example { exchange: Arc::clone(&self.moment.exchange), t_ns: self.moment.t_ns }],
             ..self.evidence(named.cause.kind, &field.path, named.error)

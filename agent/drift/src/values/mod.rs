@@ -18,6 +18,7 @@ use pitot_observe::value::{Classes, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Kind;
+use crate::field::KEPT_NS;
 use cause::Cause;
 use codes::Codes;
 use learn::Learning;
@@ -59,6 +60,8 @@ pub(crate) struct Named {
     pub(crate) affected: (u64, u64),
     /// Bound on the probability that there is none.
     pub(crate) error: f64,
+    /// The change of this kind that was named before is undone.
+    pub(crate) reverted: bool,
 }
 
 /// The values of one field.
@@ -67,6 +70,16 @@ pub(crate) struct Field {
     state: State,
     /// Number of the message that the last value came in.
     message: u64,
+    /// What was normal before the change that was named last.
+    before: Option<Box<Before>>,
+}
+
+/// What was normal before a change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Before {
+    kind: Kind,
+    at_ns: u64,
+    values: Kept,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -142,7 +155,11 @@ impl Field {
     /// The change, if there is one. The field is then learned anew.
     pub(crate) fn judge(&mut self, came: Came) -> Option<Named> {
         let State::Watching(watched) = &mut self.state else { return None };
-        let named = watched.judge(came);
+        let named = watched.judge(came, self.before.as_deref());
+        if let Some(named) = &named {
+            let before = Before { kind: named.cause.kind, at_ns: came.t_ns, values: watched.past() };
+            self.before = (!named.reverted).then(|| Box::new(before));
+        }
         if named.is_some() || watched.is_stale() {
             let like = Some(Box::new(std::mem::take(&mut watched.scales)));
             self.state = State::Learning(Learning::default(), like);
@@ -289,7 +306,41 @@ impl Watched {
         }
     }
 
-    fn judge(&mut self, came: Came) -> Option<Named> {
+    /// Values of before the last ones.
+    fn past(&self) -> Kept {
+        match &self.reader {
+            Reader::Numbers { sample, .. } => Kept::Numbers(sample.past().to_vec()),
+            Reader::Codes { sample, .. } | Reader::Texts { sample, .. } => {
+                Kept::Texts(sample.past().to_vec())
+            }
+        }
+    }
+
+    /// The last values.
+    fn recent(&self) -> Kept {
+        const LATEST: usize = BLOCK as usize;
+        match &self.reader {
+            Reader::Numbers { sample, .. } => Kept::Numbers(sample.recent(LATEST)),
+            Reader::Codes { sample, .. } | Reader::Texts { sample, .. } => Kept::Texts(sample.recent(LATEST)),
+        }
+    }
+
+    /// What happened to the values. `same`: how often one is that of the message before.
+    fn cause(&self, recent: &Kept, came: Came, same: f32) -> Cause {
+        match (&self.reader, recent) {
+            (Reader::Numbers { numbers, sample }, Kept::Numbers(recent)) => match numbers.reading {
+                Reading::Age(_) => cause::of_ages(sample.past(), recent, came.t_ns as f64 / 1e9, same),
+                _ => cause::of_numbers(sample.past(), recent),
+            },
+            (Reader::Codes { codes, sample }, Kept::Texts(recent)) => {
+                cause::of_codes(sample.past(), recent, |code| codes.is_known(code))
+            }
+            (Reader::Texts { sample, .. }, Kept::Texts(recent)) => cause::of_texts(sample.past(), recent),
+            _ => Kind::DistributionShifted.into(),
+        }
+    }
+
+    fn judge(&mut self, came: Came, before: Option<&Before>) -> Option<Named> {
         let suspicion = self.suspicion.take_if(|suspicion| suspicion.missing == 0)?;
         let Suspicion { departure, since, values, .. } = *suspicion;
         let is_immediate = since.messages < 1.0;
@@ -303,35 +354,32 @@ impl Watched {
             Reader::Texts { .. } => texts::channel::SAME,
         };
         let same = if is_immediate { self.last.rate(same) } else { since.rate(same) };
-        let latest = BLOCK as usize;
-        let cause = match (&self.reader, values) {
-            (Reader::Numbers { numbers, sample }, Kept::Numbers(kept)) => {
-                let recent = if is_immediate { sample.recent(latest) } else { kept };
-                match numbers.reading {
-                    Reading::Age(_) => cause::of_ages(sample.past(), &recent, came.t_ns as f64 / 1e9, same),
-                    _ => cause::of_numbers(sample.past(), &recent),
-                }
-            }
-            (Reader::Codes { codes, sample }, Kept::Texts(kept)) => {
-                let recent = if is_immediate { sample.recent(latest) } else { kept };
-                cause::of_codes(sample.past(), &recent, |code| codes.is_known(code))
-            }
-            (Reader::Texts { sample, .. }, Kept::Texts(kept)) => {
-                let recent = if is_immediate { sample.recent(latest) } else { kept };
-                cause::of_texts(sample.past(), &recent)
-            }
-            _ => Kind::DistributionShifted.into(),
-        };
+        let recent = if is_immediate { self.recent() } else { values };
+        let cause = self.cause(&recent, came, same);
+        let undone = before.filter(|before| before.is_back(&recent, came.t_ns)).map(|before| before.kind);
         let (before, after) = (f64::from(departure.before), f64::from(departure.after));
         let all = u64::from(departure.messages) + since.messages as u64;
         let share = f64::from(departure.share());
         Some(Named {
-            cause,
+            cause: undone.map_or(cause, Cause::from),
+            reverted: undone.is_some(),
             rate: (before, after),
             onset_ns: departure.since_ns,
             affected: (((all as f64 * share).round() as u64).clamp(1, all), all),
             error: (-0.5 * departure.size * departure.size).exp().clamp(1e-300, 1e-6),
         })
+    }
+}
+
+impl Before {
+    /// Whether values are as they were then, which was not too long ago.
+    fn is_back(&self, recent: &Kept, now_ns: u64) -> bool {
+        let is_like = match (&self.values, recent) {
+            (Kept::Numbers(before), Kept::Numbers(recent)) => cause::are_like_numbers(before, recent),
+            (Kept::Texts(before), Kept::Texts(recent)) => cause::are_like_texts(before, recent),
+            _ => false,
+        };
+        now_ns.saturating_sub(self.at_ns) <= KEPT_NS && is_like
     }
 }
 

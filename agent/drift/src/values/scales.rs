@@ -31,6 +31,8 @@ const DISPERSION_MEMORY: f32 = 128.0;
 const PRIOR: f32 = 8.0;
 /// The same, where windows were the same at the scales below but for their length.
 const FLAT_PRIOR: f32 = 32.0;
+/// How many times as much is needed where windows are not so: large departures come more often than squares tell.
+const WAVERING: f64 = 1.3;
 /// What the same is: a ratio of dispersions.
 const FLAT: f32 = 1.2;
 /// Departures, in standard deviations of a normal distribution, that are looked into.
@@ -258,8 +260,9 @@ impl Scales {
 
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
-        let is_flat = scale > 0 && self.scales.get(scale - 1).is_some_and(|below| below.is_flat);
-        let needed_here = known.needed(if is_flat { FLAT_PRIOR } else { PRIOR });
+        let is_flat = self.scales.get(scale.max(2) - 1).is_some_and(|below| below.is_flat);
+        let needed_here =
+            known.needed(if is_flat { FLAT_PRIOR } else { PRIOR }) * if is_flat { 1.0 } else { WAVERING };
         let common = known.clustering(&self.independent).max(clustering.min(window.messages));
         let rare =
             self.scales.get(scale.min(RARE_SCALE)).map_or(1.0, |s| s.mean_clustering(&self.independent));

@@ -12,8 +12,8 @@ use pitot_observe::value::Text;
 use crate::evidence::Kind;
 
 pub(crate) use codes::of_codes;
-pub(crate) use numbers::of_numbers;
-pub(crate) use texts::of_texts;
+pub(crate) use numbers::{are_like as are_like_numbers, of_numbers};
+pub(crate) use texts::{are_like as are_like_texts, of_texts};
 pub(crate) use times::of_ages;
 
 /// A change with its name.

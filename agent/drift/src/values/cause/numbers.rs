@@ -71,11 +71,17 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     }
     let (likelihood, part, cause) = best;
     // A named map must make the values about as probable as they make each other.
-    let is_poor = likelihood < space.saturated() - 0.12 * recent.len() as f64 - FREEDOM;
+    let is_poor = likelihood < space.fair(recent.len());
     if part < FEW || is_poor || cause.kind == Kind::DistributionShifted {
         return if is_far(past, recent) { Kind::OutOfRange } else { Kind::DistributionShifted }.into();
     }
     cause
+}
+
+/// Whether two samples may well be of the same values.
+pub(crate) fn are_like(past: &[f64], recent: &[f64]) -> bool {
+    let space = Space::new(past, recent);
+    space.likelihood(&|x| x).0 >= space.fair(recent.len()) && of_one_value(past, recent).is_none()
 }
 
 /// One value that was seldom, and now is often.
@@ -129,6 +135,11 @@ impl<'a> Space<'a> {
         let density = Density::new(past.iter().map(|x| (x / unit).asinh()).collect());
         let still = recent.iter().map(|y| density.at(*y)).collect();
         Self { past, unit, recent, still, range: 60.0 }
+    }
+
+    /// The log likelihood that `n` recent values have at least where they come from what is supposed.
+    fn fair(&self, n: usize) -> f64 {
+        self.saturated() - 0.12 * n as f64 - FREEDOM
     }
 
     /// Log likelihood of each recent value by all the others.

@@ -43,6 +43,20 @@ pub(crate) fn of_texts(past: &[Text], recent: &[Text]) -> Cause {
     Kind::DistributionShifted.into()
 }
 
+/// Whether two samples may well be of the same texts, or codes.
+pub(crate) fn are_like(past: &[Text], recent: &[Text]) -> bool {
+    let differs = |has: &dyn Fn(&Text) -> bool| (share(past, has) - share(recent, has)).abs() > 0.25;
+    let classes =
+        [Classes::DIGIT, Classes::LOWER, Classes::UPPER, Classes::SPACE, Classes::PUNCTUATION, Classes::WIDE];
+    let most = mode(past, |a, b| a.hash.cmp(&b.hash)).map(|(text, _)| text.hash);
+    let is_known = |text: &Text| past.iter().any(|p| p.skeleton == text.skeleton);
+    !classes.into_iter().any(|class| differs(&|text| text.classes.contains(class)))
+        && !differs(&|text| text.classes.contains(Classes::DAMAGED))
+        && !differs(&|text| Some(text.hash) == most)
+        && share(recent, is_known) > 0.9
+        && !is_cut(past, recent)
+}
+
 /// Whether many texts of several kinds now have one and the same length, a short one.
 fn is_cut(past: &[Text], recent: &[Text]) -> bool {
     let lengths: Vec<u32> = recent.iter().map(|text| text.length).collect();
