@@ -33,8 +33,8 @@ const PRIOR: f32 = 8.0;
 const FLAT_PRIOR: f32 = 32.0;
 /// How many times as much is needed where windows are not so: large departures come more often than squares tell.
 const WAVERING: f64 = 1.3;
-/// What the same is: a ratio of dispersions.
-const FLAT: f32 = 1.2;
+/// What the same is: a ratio of dispersions to those of the smallest windows.
+const FLAT: f32 = 1.4;
 /// Departures, in standard deviations of a normal distribution, that are looked into.
 const DEPARTURE: f64 = 5.3;
 /// The same, of what was seldom or never: there, all is known of how it varies but whether it comes in runs.
@@ -43,6 +43,8 @@ const RARE_DEPARTURE: f64 = 6.0;
 const RARE_SCALE: usize = 1;
 /// Rates of properties that say something of how windows differ.
 const INFORMATIVE: std::ops::RangeInclusive<f32> = 0.2..=0.8;
+/// How many times longer than a window what is known must be.
+const HISTORY: f32 = 8.0;
 /// Squared standardised departures are taken to be at most this many times what is expected, when learned.
 const LARGEST: f32 = 16.0;
 /// Dispersions are at least this: properties of values in one message are averaged, which makes it small.
@@ -251,15 +253,22 @@ impl Scales {
     }
 
     fn judge_flatness(&mut self, scale: usize) {
-        let pair = self.scales.get_mut(scale.saturating_sub(1)..=scale).and_then(|s| s.as_mut_array());
-        let Some([below, known]) = pair else { return };
-        let all = known.rates.iter().zip(known.dispersions.iter().zip(&below.dispersions));
-        let informative = all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, b))| d / b);
-        known.is_flat = mean(informative).is_some_and(|ratio| ratio < FLAT) && (scale == 1 || below.is_flat);
+        let Some((known, below)) = self.scales.get_mut(..=scale).and_then(<[Scale]>::split_last_mut) else {
+            return;
+        };
+        let Some(first) = below.first() else { return };
+        let all = known.rates.iter().zip(known.dispersions.iter().zip(&first.dispersions));
+        let informative = all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, f))| d / f);
+        // A mean of so many squares errs by as much.
+        let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
+        known.is_flat = mean(informative).is_some_and(|ratio| ratio < FLAT + error);
     }
 
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
+        if window.messages * HISTORY > self.messages {
+            return None;
+        }
         let is_flat = self.scales.get(scale.max(2) - 1).is_some_and(|below| below.is_flat);
         let needed_here =
             known.needed(if is_flat { FLAT_PRIOR } else { PRIOR }) * if is_flat { 1.0 } else { WAVERING };
@@ -385,4 +394,81 @@ fn deviance(a: f32, n: f32, b: f32, m: f32) -> f64 {
     let part = |x: f64, p: f64| if x <= 0.0 { 0.0 } else { x * (x / p).ln() };
     let divergence = |x: f64| part(x, pooled) + part(1.0 - x, 1.0 - pooled);
     (2.0 * (n * divergence(a) + m * divergence(b))).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use pitot_observe::hash::mix;
+
+    use super::*;
+
+    fn unit(seed: u64) -> f32 {
+        (mix(seed) >> 40) as f32 / (1_u64 << 24) as f32
+    }
+
+    /// The message after which something departs, of a stream of which each message has the property or not.
+    fn first(messages: u64, has: &dyn Fn(u64) -> bool) -> Option<u64> {
+        let sums = |message: u64| {
+            let mut sums = [0.0; CHANNELS];
+            sums[0] = f32::from(u8::from(has(message)));
+            sums
+        };
+        let sample: Vec<Sums> = (0..64).map(sums).collect();
+        let mut scales = Scales::new(&sample, 0, 1.0, None);
+        let mut window = Window::default();
+        for message in 64..messages {
+            window = window.and(&Window { messages: 1.0, sums: sums(message), since_ns: message });
+            if window.messages as u32 == BLOCK && scales.push(std::mem::take(&mut window), 1.0).is_some() {
+                return Some(message);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn still_streams_are_silent() {
+        let check = |name: &str, has: &dyn Fn(u64) -> bool| {
+            assert_eq!(first(200_000, has), None, "{name}");
+        };
+        check("never", &|_| false);
+        check("always", &|_| true);
+        check("half", &|message| unit(message) < 0.5);
+        check("seldom", &|message| unit(message) < 0.001);
+        check("in runs of 40", &|message| unit(message / 40) < 0.3);
+        check("in runs of 100", &|message| unit(message / 100) < 0.5);
+        let wave = |message: u64| 0.5 + 0.3 * (message as f32 / 100_000.0 * std::f32::consts::TAU).sin();
+        check("a slow wave", &|message| unit(message) < wave(message));
+    }
+
+    #[test]
+    fn changes_are_found() {
+        const ONSET: u64 = 20_016;
+        let check = |name: &str, before: f32, after: f32, within: u64| {
+            let has = |message: u64| unit(message) < if message < ONSET { before } else { after };
+            let found = first(40_000, &has);
+            let is_in_time = found.is_some_and(|at| (ONSET..=ONSET + within).contains(&at));
+            assert!(is_in_time, "{name}: {found:?}");
+        };
+        check("from never to always", 0.0, 1.0, 64);
+        check("from never to seldom", 0.0, 0.05, 640);
+        check("from half to all", 0.5, 1.0, 96);
+        check("from half to six in ten", 0.5, 0.6, 3_000);
+        check("from seldom to more often", 0.02, 0.08, 1_200);
+    }
+
+    #[test]
+    fn sums_are_those_of_the_parts() {
+        let window =
+            |messages: f32, since_ns: u64| Window { messages, sums: [messages / 2.0; CHANNELS], since_ns };
+        assert_eq!(window(2.0, 7).and(&window(4.0, 9)), window(6.0, 7));
+        assert_eq!(Window::default().and(&window(4.0, 9)), window(4.0, 9));
+    }
+
+    /// By hand: 3 of 4 against 1 of 4, pooled 1/2.
+    #[test]
+    fn deviance_of_two_rates() {
+        let expected = 2.0 * 2.0 * 4.0 * (0.75 * 1.5_f64.ln() + 0.25 * 0.5_f64.ln());
+        assert!((deviance(0.75, 4.0, 0.25, 4.0) - expected).abs() < 1e-6);
+        assert_eq!(deviance(0.5, 10.0, 0.5, 1e6), 0.0);
+    }
 }

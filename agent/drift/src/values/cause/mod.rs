@@ -51,3 +51,6 @@ pub(crate) fn is_default(text: &Text) -> bool {
     const LONGEST: u32 = 9;
     text.length <= LONGEST && DEFAULTS.iter().any(|default| pitot_observe::hash::text64(default) == text.hash)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ const UNITS: [f64; 16] = [
     2.54,
     3.280_84,
 ];
+/// So many of them are powers of ten: by far the most frequent.
+const POWERS: usize = 6;
 /// Numbers that stand for none.
 const DEFAULTS: [f64; 5] = [0.0, -1.0, 9_999.0, 99_999.0, 999_999.0];
 /// What a hypothesis with a number to be found must be better by, as a log likelihood.
@@ -49,10 +51,11 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
         }
     };
     try_one(&|x| -x, FREEDOM, Kind::SignFlipped.into());
-    for unit in UNITS {
+    for (place, unit) in UNITS.into_iter().enumerate() {
+        let penalty = if place < POWERS { FREEDOM } else { 3.0 * FREEDOM };
         for factor in [unit, 1.0 / unit] {
             let cause = Cause { factor: Some(factor), ..Kind::UnitChanged.into() };
-            try_one(&|x| x * factor, FREEDOM, cause);
+            try_one(&|x| x * factor, penalty, cause);
         }
     }
     try_one(&|x| x * 1.8 + 32.0, FREEDOM, Cause { factor: Some(1.8), ..Kind::UnitChanged.into() });
