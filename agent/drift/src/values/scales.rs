@@ -258,7 +258,7 @@ impl Scales {
         };
         let Some(first) = below.first() else { return };
         let all = known.rates.iter().zip(known.dispersions.iter().zip(&first.dispersions));
-        let informative = all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, f))| d / f);
+        let informative = all.filter(|(rate, _)| (0.02..=0.98).contains(*rate)).map(|(_, (d, f))| d / f);
         // A mean of so many squares errs by as much.
         let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
         known.is_flat = mean(informative).is_some_and(|ratio| ratio < FLAT + error);

@@ -67,10 +67,13 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     if times.is_finite() {
         try_one(&|x| (x - old) * times + new, 3.0 * FREEDOM, Kind::DistributionShifted.into());
     }
-    let factor = new / old;
-    if factor.is_finite() && factor > 0.0 {
-        let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
-        try_one(&|x| x * factor, 2.0 * FREEDOM, cause);
+    // The ratio of the medians is a guess; the likelihood knows better.
+    for about in [0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] {
+        let factor = about * new / old;
+        if factor.is_finite() && factor > 0.0 {
+            let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
+            try_one(&|x| x * factor, 2.0 * FREEDOM, cause);
+        }
     }
     let (likelihood, part, cause) = best;
     // A named map must make the values about as probable as they make each other.
