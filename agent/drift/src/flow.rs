@@ -206,7 +206,7 @@ impl Flow {
     fn values(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
         let Some(shape) = message.shape.as_ref().filter(|_| !message.values.is_empty()) else { return };
         let plan = self.plan(shape, config);
-        let mut came = Came { message: self.messages, t_ns: message.t_ns, weight: 1.0 };
+        let mut came = Came { message: self.messages, t_ns: message.t_ns, sender: message.conn, weight: 1.0 };
         if self.values.len() < self.fields.list.len() {
             self.values.resize_with(self.fields.list.len(), values::Field::default);
         }

@@ -6,6 +6,10 @@ use super::scales::{CHANNELS, Scales, Sums};
 
 /// Codes that are counted each for itself.
 const TOP: usize = 12;
+/// A sender that has another code less often than in one of so many messages keeps to it.
+const SELDOM: u32 = 100;
+/// Senders whose last code is known.
+const SENDERS: usize = 16;
 /// Codes that are known at most.
 const KNOWN: usize = 64;
 /// Blocks after which a new code, of which nothing was said, is known.
@@ -29,6 +33,27 @@ struct Candidate {
     messages: f32,
 }
 
+/// Whether each sender keeps to one code: a version, a region. There, another code is another sender or a deployment.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Senders {
+    /// The last code of some senders.
+    last: [(u64, u64); SENDERS],
+    /// Messages of a sender that is known, and those with another code than its last.
+    messages: u32,
+    switches: u32,
+}
+
+impl Senders {
+    fn see(&mut self, sender: u64, code: u64) {
+        let Some(last) = self.last.get_mut(sender as usize % SENDERS) else { return };
+        let (of, before) = std::mem::replace(last, (sender, code));
+        if of == sender && before != 0 {
+            self.messages = self.messages.saturating_add(1);
+            self.switches = self.switches.saturating_add(u32::from(before != code));
+        }
+    }
+}
+
 /// The codes of a field.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Codes {
@@ -38,7 +63,8 @@ pub(crate) struct Codes {
     last: u64,
     sums: Sums,
     /// Changes from one code to another.
-    pub(crate) switches: u32,
+    switches: u32,
+    senders: Senders,
     /// Messages in all, and with each known code.
     messages: f32,
     counts: Vec<f32>,
@@ -59,6 +85,7 @@ impl Codes {
             last: 0,
             sums: [0.0; CHANNELS],
             switches: 0,
+            senders: Senders::default(),
             messages: 0.0,
         }
     }
@@ -67,9 +94,19 @@ impl Codes {
         self.known.contains(&code)
     }
 
+    /// Changes from one code to another, of one and the same sender where that can be told.
+    pub(crate) fn switches(&self) -> u32 {
+        let Senders { messages, switches, .. } = self.senders;
+        if messages < self.messages as u32 / 4 {
+            return self.switches;
+        }
+        if switches >= messages / SELDOM { switches } else { 0 }
+    }
+
     /// Counts a code.
     #[inline]
-    pub(crate) fn see(&mut self, code: u64, is_default: bool, weight: f32) {
+    pub(crate) fn see(&mut self, code: u64, is_default: bool, sender: u64, weight: f32) {
+        self.senders.see(sender, code);
         let is_same = code == self.last;
         self.messages += weight;
         self.last = code;

@@ -104,7 +104,7 @@ fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
     if distinct.len() <= MOST_CODES && distinct.len() * OFTEN <= texts.len() {
         let mut codes = Codes::new(&hashes);
         let each = texts.iter().map(|text| {
-            codes.see(text.hash, super::cause::is_default(text), 1.0);
+            codes.see(text.hash, super::cause::is_default(text), 0, 1.0);
             codes.take()
         });
         let sums: Vec<Sums> = each.collect();

@@ -44,6 +44,8 @@ pub(crate) struct Came {
     pub(crate) message: u64,
     /// Its time, ns since the Unix epoch.
     pub(crate) t_ns: u64,
+    /// What tells its sender from others.
+    pub(crate) sender: u64,
     /// One over the values that the field has in the message.
     pub(crate) weight: f32,
 }
@@ -113,6 +115,8 @@ struct Watched {
     /// The block before.
     last: Window,
     suspicion: Option<Box<Suspicion>>,
+    /// Whether what is known no longer holds, for a reason that is none to report.
+    is_outdated: bool,
 }
 
 /// Something that departs, until it is confirmed and named.
@@ -170,7 +174,15 @@ impl Field {
 
 impl Watched {
     fn new(reader: Reader, scales: Scales) -> Self {
-        Self { reader, scales, messages: 0, since_ns: 0, last: Window::default(), suspicion: None }
+        Self {
+            reader,
+            scales,
+            messages: 0,
+            since_ns: 0,
+            last: Window::default(),
+            suspicion: None,
+            is_outdated: false,
+        }
     }
 
     #[inline]
@@ -203,11 +215,11 @@ impl Watched {
                 if let Some(Kept::Texts(kept)) = kept.filter(|kept| kept.has_room()) {
                     kept.push(text);
                 }
-                self.count(&text, came.weight);
+                self.count(&text, came);
             }
             Reader::Codes { .. } | Reader::Texts { .. } => {
                 if let Some(text) = as_code(value) {
-                    self.count(&text, came.weight);
+                    self.count(&text, came);
                 }
             }
         }
@@ -215,10 +227,12 @@ impl Watched {
     }
 
     #[inline]
-    fn count(&mut self, text: &Text, weight: f32) {
+    fn count(&mut self, text: &Text, came: Came) {
         match &mut self.reader {
-            Reader::Codes { codes, .. } => codes.see(text.hash, cause::is_default(text), weight),
-            Reader::Texts { texts, .. } => texts.see(text, weight),
+            Reader::Codes { codes, .. } => {
+                codes.see(text.hash, cause::is_default(text), came.sender, came.weight)
+            }
+            Reader::Texts { texts, .. } => texts.see(text, came.weight),
             Reader::Numbers { .. } => {}
         }
     }
@@ -267,8 +281,7 @@ impl Watched {
     fn is_news(&self, departure: &Departure) -> bool {
         match &self.reader {
             Reader::Codes { codes, .. } => {
-                let is_new = matches!(departure.channel, codes::channel::NEW | codes::channel::DEFAULT);
-                codes.switches >= SWITCHES || is_new
+                codes.switches() >= SWITCHES || departure.channel == codes::channel::DEFAULT
             }
             _ => true,
         }
@@ -300,10 +313,11 @@ impl Watched {
     }
 
     fn is_stale(&self) -> bool {
-        match &self.reader {
-            Reader::Numbers { numbers, .. } => self.suspicion.is_none() && numbers.is_stale(&self.scales),
-            _ => false,
-        }
+        self.is_outdated
+            || match &self.reader {
+                Reader::Numbers { numbers, .. } => self.suspicion.is_none() && numbers.is_stale(&self.scales),
+                _ => false,
+            }
     }
 
     /// Values of before the last ones.
@@ -356,6 +370,10 @@ impl Watched {
         let same = if is_immediate { self.last.rate(same) } else { since.rate(same) };
         let recent = if is_immediate { self.recent() } else { values };
         let cause = self.cause(&recent, came, same);
+        if cause::is_clock_change(&cause, departure.since_ns) {
+            self.is_outdated = true;
+            return None;
+        }
         let undone = before.filter(|before| before.is_back(&recent, came.t_ns)).map(|before| before.kind);
         let (before, after) = (f64::from(departure.before), f64::from(departure.after));
         let all = u64::from(departure.messages) + since.messages as u64;

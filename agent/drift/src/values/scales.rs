@@ -32,9 +32,9 @@ const PRIOR: f32 = 8.0;
 /// The same, where windows were the same at the scales below but for their length.
 const FLAT_PRIOR: f32 = 32.0;
 /// How many times as much is needed where windows are not so: large departures come more often than squares tell.
-const WAVERING: f64 = 1.3;
+const WAVERING: f64 = 1.6;
 /// What the same is: a ratio of dispersions to those of the smallest windows.
-const FLAT: f32 = 1.4;
+const FLAT: f32 = 1.25;
 /// Departures, in standard deviations of a normal distribution, that are looked into.
 const DEPARTURE: f64 = 5.3;
 /// The same, of what was seldom or never: there, all is known of how it varies but whether it comes in runs.
@@ -43,8 +43,9 @@ const RARE_DEPARTURE: f64 = 6.0;
 const RARE_SCALE: usize = 1;
 /// Rates of properties that say something of how windows differ.
 const INFORMATIVE: std::ops::RangeInclusive<f32> = 0.2..=0.8;
-/// How many times longer than a window what is known must be.
+/// How many times longer than a window what is known must be; the same, where windows are flat.
 const HISTORY: f32 = 8.0;
+const FLAT_HISTORY: f32 = 4.0;
 /// Squared standardised departures are taken to be at most this many times what is expected, when learned.
 const LARGEST: f32 = 16.0;
 /// Dispersions are at least this: properties of values in one message are averaged, which makes it small.
@@ -261,15 +262,16 @@ impl Scales {
         let informative = all.filter(|(rate, _)| (0.02..=0.98).contains(*rate)).map(|(_, (d, f))| d / f);
         // A mean of so many squares errs by as much.
         let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
-        known.is_flat = mean(informative).is_some_and(|ratio| ratio < FLAT + error);
+        known.is_flat = known.windows >= PRIOR && mean(informative).is_some_and(|ratio| ratio < FLAT + error);
     }
 
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
-        if window.messages * HISTORY > self.messages {
+        let is_flat = self.scales.get(scale.max(2) - 1).is_some_and(|below| below.is_flat);
+        let history = if is_flat { FLAT_HISTORY } else { HISTORY };
+        if window.messages * history > self.messages {
             return None;
         }
-        let is_flat = self.scales.get(scale.max(2) - 1).is_some_and(|below| below.is_flat);
         let needed_here =
             known.needed(if is_flat { FLAT_PRIOR } else { PRIOR }) * if is_flat { 1.0 } else { WAVERING };
         let common = known.clustering(&self.independent).max(clustering.min(window.messages));

@@ -65,7 +65,7 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     let spread = |values: &[f64]| quantile(values, 0.75) - quantile(values, 0.25);
     let times = spread(recent) / spread(past);
     if times.is_finite() {
-        try_one(&|x| (x - old) * times + new, 3.0 * FREEDOM, Kind::DistributionShifted.into());
+        try_one(&|x| (x - old) * times + new, 2.0 * FREEDOM, Kind::DistributionShifted.into());
     }
     // The ratio of the medians is a guess; the likelihood knows better.
     for about in [0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] {
@@ -95,7 +95,7 @@ fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
     let (value, often) = mode(recent, f64::total_cmp)?;
     let before = share(past, |x| *x == value);
     let kind = if DEFAULTS.contains(&value) { Kind::DefaultSubstituted } else { Kind::ValueFrozen };
-    let is_flood = often > 0.95 && before < 0.9;
+    let is_flood = (often > 0.95 && before < 0.9) || (before < 0.02 && often > 0.12 && recent.len() >= 32);
     let is_default = kind == Kind::DefaultSubstituted && often > 3.0 * before + 0.08;
     (is_flood || is_default).then(|| kind.into())
 }

@@ -34,7 +34,11 @@ pub(crate) fn of_texts(past: &[Text], recent: &[Text]) -> Cause {
         };
         (mean(past) - mean(recent)).abs() > 1.0
     };
-    if is_identifier && (is_other_case || is_other_sign) && !is_respelled(past, recent) {
+    // Where only some changed, only those tell to what.
+    let others = recent.iter().filter(|text| past.iter().all(|p| p.skeleton != text.skeleton));
+    let others: Vec<Text> = others.copied().collect();
+    let changed = if others.len() >= 4 { &others } else { recent };
+    if is_identifier && (is_other_case || is_other_sign) && !is_respelled(past, changed) {
         return Kind::IdentifierRekeyed.into();
     }
     if is_other_case || is_other_sign || (is_one_length(past) && is_other_length) {

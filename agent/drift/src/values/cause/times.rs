@@ -3,6 +3,39 @@
 use super::{Cause, share};
 use crate::evidence::Kind;
 
+/// Whether times moved by an hour when clocks are put forward or back somewhere: local times, as they should be. That is
+/// on a Sunday (or, seen from UTC, the day before): the last of March and October in Europe, the second of March and the
+/// first of November in North America, the first of April and October and the last of September in the south.
+pub(crate) fn is_clock_change(cause: &Cause, at_ns: u64) -> bool {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    let is_hour = cause.offset_s.is_some_and(|offset| (offset.abs() - 3_600.0).abs() < 1.0);
+    // Found some time after, or in a window that began before.
+    let day = at_ns as i64 / DAY_NS;
+    is_hour && (day - 1..=day + 1).any(|day| (day + 4).rem_euclid(7) == 0 && is_change_month(day))
+}
+
+/// Whether a Sunday, in days since the Unix epoch, is one on which clocks change.
+fn is_change_month(day: i64) -> bool {
+    let (month, of_month) = month_and_day(day);
+    match month {
+        3 => of_month > 24 || (8..=14).contains(&of_month),
+        4 | 11 => of_month <= 7,
+        9 => of_month > 23,
+        10 => of_month > 24 || of_month <= 7,
+        _ => false,
+    }
+}
+
+/// Month and day of the month (H. Hinnant, "chrono-compatible low-level date algorithms").
+fn month_and_day(day: i64) -> (i64, i64) {
+    let of_era = (day + 719_468).rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * shifted + 2) / 5 + 1;
+    (if shifted < 10 { shifted + 3 } else { shifted - 9 }, of_month)
+}
+
 const DAY_S: f64 = 86_400.0;
 const QUARTER_S: f64 = 900.0;
 
@@ -43,4 +76,28 @@ pub(crate) fn of_ages(past: &[f64], recent: &[f64], now_s: f64, same: f32) -> Ca
         return Cause { offset_s: Some(zone), ..Kind::TimeShifted.into() };
     }
     Kind::DistributionShifted.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_change_on_some_sundays() {
+        let check = |date: (i64, i64, i64), offset: f64, expected: bool| {
+            let (days_since_2025, month, of_month) = date;
+            let day = 20_089 + days_since_2025;
+            assert_eq!(month_and_day(day), (month, of_month));
+            let cause = Cause { offset_s: Some(offset), ..Kind::TimeShifted.into() };
+            assert_eq!(is_clock_change(&cause, day as u64 * 86_400_000_000_000), expected, "{date:?}");
+        };
+        check((88, 3, 30), 3_600.0, true);
+        check((88, 3, 30), 7_200.0, false);
+        check((67, 3, 9), 3_600.0, true);
+        check((298, 10, 26), -3_600.0, true);
+        check((305, 11, 2), -3_600.0, true);
+        check((9, 1, 10), 3_600.0, false);
+        check((10, 1, 11), 3_600.0, false);
+        check((165, 6, 15), -3_600.0, false);
+    }
 }
