@@ -366,8 +366,8 @@ mod tests {
             finding("distribution_shifted", VALUE_RANGE.path, None),
         );
         check(Fault::Schema, &[renamed()], true);
-        check(Fault::Semantic, &[grams.clone()], true);
-        check(Fault::ValueRange, &[late.clone()], true);
+        check(Fault::Semantic, std::slice::from_ref(&grams), true);
+        check(Fault::ValueRange, std::slice::from_ref(&late), true);
         check(Fault::All, &[renamed(), grams.clone(), late], true);
         check(Fault::All, &[renamed(), grams], false);
         check(Fault::Schema, &[], false);
