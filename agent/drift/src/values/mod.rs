@@ -374,6 +374,11 @@ impl Watched {
             self.is_outdated = true;
             return None;
         }
+        // A process that goes up and down by itself goes elsewhere by itself: that alone is not enough.
+        if cause.kind == Kind::DistributionShifted && !departure.is_flat {
+            self.scales.widen(&departure);
+            return None;
+        }
         let undone = before.filter(|before| before.is_back(&recent, came.t_ns)).map(|before| before.kind);
         let (before, after) = (f64::from(departure.before), f64::from(departure.after));
         let all = u64::from(departure.messages) + since.messages as u64;

@@ -121,6 +121,8 @@ pub(crate) struct Departure {
     pub(crate) excess: f64,
     /// Begin of the window, ns since the Unix epoch.
     pub(crate) since_ns: u64,
+    /// Whether windows of this size vary no more than shorter ones.
+    pub(crate) is_flat: bool,
     dispersion: f32,
     scale: usize,
 }
@@ -310,6 +312,7 @@ impl Scales {
                     size,
                     excess,
                     since_ns: window.since_ns,
+                    is_flat,
                     dispersion,
                     scale,
                 });
