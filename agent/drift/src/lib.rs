@@ -8,6 +8,9 @@
 //! - What sometimes happens and stops, or sometimes fails and no longer does, is decided by the lengths of earlier runs;
 //!   what comes to happen at another rate, by how far earlier blocks of messages were apart.
 //! - What vanishes in exactly those messages in which another thing appears has moved, if it keeps its types and members.
+//! - What values are like (where numbers lie, how old times are, which codes come, what texts look like) is a set of rates;
+//!   windows of 32 to 8,192 messages are compared with those before, in units of how far such windows differ by themselves.
+//!   The values since then say what changed.
 //! - Nothing is reported before a flow's first messages are learned, and a change is learned once it is reported.
 //!
 //! ```
