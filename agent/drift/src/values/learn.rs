@@ -41,7 +41,10 @@ impl Learning {
         let mostly = |count: usize| count * 100 >= values.len() * 95;
         let count = |is: &dyn Fn(&Value) -> bool| values.iter().filter(|(value, _)| is(value)).count();
         if mostly(count(&|value| matches!(value, Value::Text(text) if text.time_ns.is_some()))) {
-            return Some(of_numbers(&values, Reading::Age(0.0), like));
+            /// Of a date of RFC 3339.
+            const DATE: u32 = 10;
+            let is_date = mostly(count(&|value| matches!(value, Value::Text(text) if text.length == DATE)));
+            return Some(of_numbers(&values, if is_date { Reading::Day } else { Reading::Age(0.0) }, like));
         }
         if mostly(count(&|value| matches!(value, Value::Text(_) | Value::Boolean(_)))) {
             return Some(of_texts(&values, like));

@@ -163,6 +163,7 @@ impl Field {
         if let Some(named) = &named {
             let before = Before { kind: named.cause.kind, at_ns: came.t_ns, values: watched.past() };
             self.before = (!named.reverted).then(|| Box::new(before));
+            watched.scales.be_cautious();
         }
         if named.is_some() || watched.is_stale() {
             let like = Some(Box::new(std::mem::take(&mut watched.scales)));
@@ -320,6 +321,10 @@ impl Watched {
             }
     }
 
+    fn is_time(&self) -> bool {
+        matches!(&self.reader, Reader::Numbers { numbers, .. } if numbers.reading.is_time())
+    }
+
     /// Values of before the last ones.
     fn past(&self) -> Kept {
         match &self.reader {
@@ -343,7 +348,9 @@ impl Watched {
     fn cause(&self, recent: &Kept, came: Came, same: f32) -> Cause {
         match (&self.reader, recent) {
             (Reader::Numbers { numbers, sample }, Kept::Numbers(recent)) => match numbers.reading {
-                Reading::Age(_) => cause::of_ages(sample.past(), recent, came.t_ns as f64 / 1e9, same),
+                Reading::Age(_) | Reading::Day => {
+                    cause::of_ages(sample.past(), recent, came.t_ns as f64 / 1e9, same)
+                }
                 _ => cause::of_numbers(sample.past(), recent),
             },
             (Reader::Codes { codes, sample }, Kept::Texts(recent)) => {
@@ -370,7 +377,7 @@ impl Watched {
         let same = if is_immediate { self.last.rate(same) } else { since.rate(same) };
         let recent = if is_immediate { self.recent() } else { values };
         let cause = self.cause(&recent, came, same);
-        if cause::is_clock_change(&cause, departure.since_ns) {
+        if self.is_time() && cause::is_clock_change(&cause, departure.since_ns) {
             self.is_outdated = true;
             return None;
         }

@@ -12,6 +12,8 @@ pub(crate) enum Reading {
     Plain,
     /// As the difference to the one before.
     Step,
+    /// As a date: days before the message came, in seconds. That it stays the same until midnight is no news.
+    Day,
     /// As a moment: seconds before the message came. The unit of a number, in ns.
     Age(f64),
 }
@@ -36,6 +38,14 @@ pub(crate) mod channel {
     pub(crate) const WHOLE: usize = 13;
     /// The same as the one before.
     pub(crate) const SAME: usize = 14;
+}
+
+const DAY_NS: f64 = 86_400e9;
+
+impl Reading {
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, Self::Age(_) | Self::Day)
+    }
 }
 
 /// The numbers of a field.
@@ -185,6 +195,11 @@ fn far(low: f64, high: f64) -> (f64, f64) {
 /// A value as a number, and as it was given.
 pub(crate) fn read(reading: Reading, value: &Value, t_ns: u64) -> Option<(f64, f64)> {
     match (value, reading) {
+        (Value::Text(text), Reading::Day) => {
+            let day = |ns: f64| (ns / DAY_NS).floor();
+            let days = day(t_ns as f64) - day(text.time_ns? as f64);
+            Some((days * DAY_NS / 1e9, f64::NAN))
+        }
         (Value::Text(text), Reading::Age(_)) => text.time_ns.map(|ns| (age(t_ns, ns as f64), ns as f64)),
         (Value::Number(x), Reading::Age(unit)) if unit > 0.0 => Some((age(t_ns, x * unit), *x)),
         (Value::Number(x), Reading::Plain | Reading::Step) => Some((*x, *x)),

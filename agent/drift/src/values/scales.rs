@@ -46,6 +46,10 @@ const INFORMATIVE: std::ops::RangeInclusive<f32> = 0.2..=0.8;
 /// How many times longer than a window what is known must be; the same, where windows are flat.
 const HISTORY: f32 = 8.0;
 const FLAT_HISTORY: f32 = 4.0;
+/// How cautious one gets.
+const MOST_CAUTION: f64 = 4.0;
+/// Scales that are asked: waves of hours and days are beyond.
+const FLAT_SCALES: usize = 5;
 /// Squared standardised departures are taken to be at most this many times what is expected, when learned.
 const LARGEST: f32 = 16.0;
 /// Dispersions are at least this: properties of values in one message are averaged, which makes it small.
@@ -147,6 +151,9 @@ pub(crate) struct Scales {
     gradual: usize,
     /// Dispersions at each scale in the baseline before.
     guesses: Vec<Sums>,
+    /// How many times as much is needed as of a field of which nothing was ever said: one that changes again and again is
+    /// one that changes.
+    caution: f64,
 }
 
 impl Scales {
@@ -163,7 +170,14 @@ impl Scales {
         });
         let guesses: Vec<Sums> =
             like.map_or_else(Vec::new, |like| like.scales.iter().map(|s| s.dispersions).collect());
-        let mut scales = Self { scales: Vec::new(), messages: n, independent, gradual, guesses };
+        let mut scales = Self {
+            scales: Vec::new(),
+            messages: n,
+            independent,
+            gradual,
+            guesses,
+            caution: like.map_or(1.0, |like| like.caution),
+        };
         scales.add(rates, independent.map(|d| d * clustering.max(1.0)));
         scales
     }
@@ -218,6 +232,11 @@ impl Scales {
         is_same_way && is_as_far && size > 2.5 * 2.5
     }
 
+    /// A departure was reported.
+    pub(crate) fn be_cautious(&mut self) {
+        self.caution = (self.caution + 0.5).min(MOST_CAUTION);
+    }
+
     /// A departure was chance after all: such ones are to be expected from now on.
     pub(crate) fn widen(&mut self, departure: &Departure) {
         let times = (departure.excess * departure.excess) as f32 * 1.2;
@@ -264,18 +283,25 @@ impl Scales {
         let informative = all.filter(|(rate, _)| (0.02..=0.98).contains(*rate)).map(|(_, (d, f))| d / f);
         // A mean of so many squares errs by as much.
         let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
-        known.is_flat = known.windows >= PRIOR && mean(informative).is_some_and(|ratio| ratio < FLAT + error);
+        known.is_flat = mean(informative).is_none_or(|ratio| ratio < FLAT + error);
+    }
+
+    /// Whether all windows, of whatever size there were some, vary no more than the smallest.
+    fn is_flat(&self) -> bool {
+        let known = || self.scales.iter().skip(1).take(FLAT_SCALES).filter(|known| known.windows >= PRIOR);
+        known().next().is_some() && known().all(|known| known.is_flat)
     }
 
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
-        let is_flat = self.scales.get(scale.max(2) - 1).is_some_and(|below| below.is_flat);
+        let is_flat = self.is_flat();
         let history = if is_flat { FLAT_HISTORY } else { HISTORY };
         if window.messages * history > self.messages {
             return None;
         }
-        let needed_here =
-            known.needed(if is_flat { FLAT_PRIOR } else { PRIOR }) * if is_flat { 1.0 } else { WAVERING };
+        let needed_here = self.caution
+            * known.needed(if is_flat { FLAT_PRIOR } else { PRIOR })
+            * if is_flat { 1.0 } else { WAVERING };
         let common = known.clustering(&self.independent).max(clustering.min(window.messages));
         let rare =
             self.scales.get(scale.min(RARE_SCALE)).map_or(1.0, |s| s.mean_clustering(&self.independent));
@@ -287,7 +313,10 @@ impl Scales {
             let p = rate.clamp(floor, 1.0 - floor);
             let is_rare = channel >= self.gradual && (p * n < 1.0 || (1.0 - p) * n < 1.0);
             let (dispersion, needed) = if is_rare {
-                (if p == floor { rare } else { known.dispersions[channel].max(rare) }, RARE_DEPARTURE)
+                (
+                    if p == floor { rare } else { known.dispersions[channel].max(rare) },
+                    self.caution * RARE_DEPARTURE,
+                )
             } else {
                 (known.dispersions[channel].max(common * self.independent[channel]), needed_here)
             };
@@ -458,7 +487,7 @@ mod tests {
         check("from never to seldom", 0.0, 0.05, 640);
         check("from half to all", 0.5, 1.0, 96);
         check("from half to six in ten", 0.5, 0.6, 3_000);
-        check("from seldom to more often", 0.02, 0.08, 1_200);
+        check("from seldom to more often", 0.05, 0.15, 1_200);
     }
 
     #[test]

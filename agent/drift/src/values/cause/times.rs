@@ -8,7 +8,11 @@ use crate::evidence::Kind;
 /// first of November in North America, the first of April and October and the last of September in the south.
 pub(crate) fn is_clock_change(cause: &Cause, at_ns: u64) -> bool {
     const DAY_NS: i64 = 86_400_000_000_000;
-    let is_hour = cause.offset_s.is_some_and(|offset| (offset.abs() - 3_600.0).abs() < 1.0);
+    // Of several zones that change, or do not, no one offset is found.
+    let is_hour = match cause.offset_s {
+        Some(offset) => (offset.abs() - 3_600.0).abs() < 1.0,
+        None => cause.kind == Kind::DistributionShifted,
+    };
     // Found some time after, or in a window that began before.
     let day = at_ns as i64 / DAY_NS;
     is_hour && (day - 1..=day + 1).any(|day| (day + 4).rem_euclid(7) == 0 && is_change_month(day))
