@@ -303,13 +303,14 @@ proptest! {
         prop_assert!((was - before).abs() < 0.15 && (is > was) == is_up, "{} to {}", was, is);
     }
 
-    /// The messages of a stream that does not change, in any order, give nothing: each for itself, or some in a row.
+    /// The messages of a stream that does not change, in any order, give nothing: each for itself, or some in a row. The
+    /// field that comes and goes was there once when the flow was learned: one that was not is an added one.
     #[test]
     fn any_order_of_the_same_messages_gives_nothing(seed in any::<u64>(), row in 1..12_u64, rate in 0.1..0.9_f64) {
         let generator = move |random: &mut Random, seq: u64, body: &mut Body| {
             base(random, body);
             let mut place = Random(seed ^ (seq / row).wrapping_mul(0x9e37_79b9));
-            body.maybe(place.chance(rate), "$.some", Text);
+            body.maybe(place.chance(rate) || seq / row == 1, "$.some", Text);
         };
         let evidence = run(seed, 4_000, 3, Box::new(generator));
         prop_assert_eq!(lines(&evidence), Vec::<String>::new());

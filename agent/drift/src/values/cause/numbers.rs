@@ -95,7 +95,9 @@ fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
     let (value, often) = mode(recent, f64::total_cmp)?;
     let before = share(past, |x| *x == value);
     let kind = if DEFAULTS.contains(&value) { Kind::DefaultSubstituted } else { Kind::ValueFrozen };
-    let is_flood = (often > 0.95 && before < 0.9) || (before < 0.02 && often > 0.12 && recent.len() >= 32);
+    // Of values of which no two are the same, one that comes often is held.
+    let is_held = mode(past, f64::total_cmp).is_some_and(|(_, most)| most < 0.05) && often > 0.12;
+    let is_flood = (often > 0.95 && before < 0.9) || is_held;
     let is_default = kind == Kind::DefaultSubstituted && often > 3.0 * before + 0.08;
     (is_flood || is_default).then(|| kind.into())
 }
