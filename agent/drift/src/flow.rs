@@ -194,8 +194,7 @@ impl Flow {
             return;
         }
         let before = out.len();
-        self.last =
-            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        self.last = Moment::of(message);
         let Self { key, fields, last, .. } = self;
         let mut reporter = Reporter { key, fields, moment: last, out };
         broken.into_iter().for_each(|broken| reporter.relation(broken));
@@ -251,8 +250,7 @@ impl Flow {
     #[cold]
     fn judge_values(&mut self, message: &Observation, came: Came, out: &mut Vec<Evidence>) {
         let before = out.len();
-        self.last =
-            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        self.last = Moment::of(message);
         let Self { key, fields, last, values, due, .. } = self;
         let mut reporter = Reporter { key, fields, moment: last, out };
         for slot in due.drain(..) {
@@ -296,8 +294,7 @@ impl Flow {
         if learning || !(sweep || touched) {
             return;
         }
-        self.last =
-            Moment { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) };
+        self.last = Moment::of(message);
         let before = out.len();
         self.judge(false, config, out);
         if sweep {

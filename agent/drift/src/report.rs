@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pitot_observe::FlowKey;
 use pitot_observe::shape::ValueKind;
+use pitot_observe::{FlowKey, Observation};
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,12 @@ pub(crate) struct Moment {
     pub(crate) order: Order,
     pub(crate) t_ns: u64,
     pub(crate) exchange: Arc<str>,
+}
+
+impl Moment {
+    pub(crate) fn of(message: &Observation) -> Self {
+        Self { order: message.order, t_ns: message.t_ns, exchange: Arc::clone(&message.exchange) }
+    }
 }
 
 /// Writes evidence about one flow.

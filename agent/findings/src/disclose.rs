@@ -112,18 +112,7 @@ fn round(rate: f64) -> f64 {
 }
 
 fn names(kinds: &[ValueKind]) -> Vec<&'static str> {
-    kinds.iter().map(|kind| type_name(*kind)).collect()
-}
-
-fn type_name(kind: ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Null => "null",
-        ValueKind::Boolean => "boolean",
-        ValueKind::Number => "number",
-        ValueKind::String => "string",
-        ValueKind::Array => "array",
-        ValueKind::Object => "object",
-    }
+    kinds.iter().map(|kind| kind.as_str()).collect()
 }
 
 fn summary(evidence: &Evidence, flow: &Flow, path: &str, old_path: Option<&str>) -> String {

@@ -3,7 +3,7 @@
 use pitot_drift::describe::PathDescription;
 use serde_json::{Map, Value, json};
 
-use super::{Described, show};
+use super::Described;
 
 /// The dialect.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -52,7 +52,7 @@ fn root(flow: &Described, name: &str) -> Option<Value> {
 fn schema(paths: &[PathDescription], place: usize) -> Value {
     let Some(path) = paths.get(place) else { return json!(true) };
     let mut keywords = Map::new();
-    let mut types: Vec<&str> = path.types.iter().map(|kind| show::name(*kind)).collect();
+    let mut types: Vec<&str> = path.types.iter().map(|kind| kind.as_str()).collect();
     if path.nulls > 0.0 {
         types.push("null");
     }

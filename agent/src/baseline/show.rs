@@ -56,18 +56,6 @@ fn row(path: &PathDescription) -> [String; 5] {
 
 /// `number or string`; `nothing` where it was never other than null.
 pub(super) fn types(kinds: &[ValueKind]) -> String {
-    let names: Vec<&str> = kinds.iter().map(|kind| name(*kind)).collect();
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
     if names.is_empty() { "nothing".to_owned() } else { names.join(" or ") }
-}
-
-/// A type, as JSON Schema calls it.
-pub(super) fn name(kind: ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Null => "null",
-        ValueKind::Boolean => "boolean",
-        ValueKind::Number => "number",
-        ValueKind::String => "string",
-        ValueKind::Array => "array",
-        ValueKind::Object => "object",
-    }
 }

@@ -100,11 +100,9 @@ fn of_numbers(values: &[(Value, u64)], reading: Reading, like: Option<&Scales>) 
 fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
     let texts: Vec<Text> = values.iter().filter_map(|(value, _)| as_code(value)).collect();
     let hashes: Vec<u64> = texts.iter().map(|text| text.hash).collect();
-    let mut distinct = hashes.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
+    let distinct = super::distinct(hashes.iter().copied());
     let sample = Sample::new(&texts);
-    if distinct.len() <= MOST_CODES && distinct.len() * OFTEN <= texts.len() {
+    if distinct <= MOST_CODES && distinct * OFTEN <= texts.len() {
         let mut codes = Codes::new(&hashes);
         let each = texts.iter().map(|text| {
             codes.see(text.hash, super::cause::is_default(text), 0, 1.0);

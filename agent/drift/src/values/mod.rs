@@ -27,7 +27,7 @@ use sample::Sample;
 use scales::{BLOCK, Departure, Scales, Sums, Window};
 use texts::Texts;
 
-/// Changes from one code to another before anything but a new code is news of a field of codes.
+/// Changes from one code to another before anything but a default is news of a field of codes.
 const SWITCHES: u32 = 16;
 /// Values that are kept since a suspicion.
 const KEPT: usize = 512;
@@ -240,7 +240,7 @@ impl Watched {
 
     /// Ends a block. Whether there is something to decide.
     fn close(&mut self) -> bool {
-        let window = numbers::window(self.messages, self.take(), self.since_ns);
+        let window = Window { messages: self.messages as f32, sums: self.take(), since_ns: self.since_ns };
         self.messages = 0;
         self.last = window;
         if let Some(suspicion) = &mut self.suspicion {
@@ -420,6 +420,20 @@ impl Kept {
             Self::Texts(values) => values.len() < KEPT,
         }
     }
+}
+
+/// The value below which this share of sorted ones lies, to the nearest of them.
+fn quantile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
+    let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
+    sorted.get(place).copied().unwrap_or_default()
+}
+
+/// How many values there are, those that are the same counted once.
+fn distinct(values: impl Iterator<Item = u64>) -> usize {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values.len()
 }
 
 /// A text, or a boolean as one.

@@ -3,7 +3,7 @@
 use pitot_observe::Value;
 use serde::{Deserialize, Serialize};
 
-use super::scales::{CHANNELS, Scales, Sums, Window};
+use super::scales::{CHANNELS, Scales, Sums};
 
 /// How a value is read as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,10 +72,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// From sorted values read as `reading`.
     pub(crate) fn new(reading: Reading, sorted: &[f64]) -> Self {
-        let at = |share: f64| {
-            let place = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
-            sorted.get(place).copied().unwrap_or(0.0)
-        };
+        let at = |share: f64| super::quantile(sorted, share);
         let knots = parted(SHARES.map(at));
         let mut slopes = [0.0; KNOTS];
         for (slope, two) in slopes.iter_mut().zip(knots.windows(2)) {
@@ -209,9 +206,4 @@ pub(crate) fn read(reading: Reading, value: &Value, t_ns: u64) -> Option<(f64, f
 
 fn age(t_ns: u64, ns: f64) -> f64 {
     (t_ns as f64 - ns) / 1e9
-}
-
-/// An empty window of this time.
-pub(crate) fn window(messages: u32, sums: Sums, since_ns: u64) -> Window {
-    Window { messages: messages as f32, sums, since_ns }
 }

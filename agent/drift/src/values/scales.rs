@@ -6,7 +6,7 @@
 //! That is what keeps it silent where messages are not independent: slow processes, runs of one tenant, the wave of a
 //! day make windows of some size differ, and are measured at that size.
 //!
-//! - **Prediction.** The rate of the next window is an exponential mean of those before (16 windows).
+//! - **Prediction.** The rate of the next window is an exponential mean of those before (16 windows, or 4,096 messages).
 //! - **Departure.** Twice the log likelihood ratio of "two rates" against "one rate" for the window and what came before
 //!   (Wilks 1938): right for rates near 0 and 1, too.
 //! - **Dispersion.** The mean of squared standardised departures of windows of this scale (quasi-likelihood, McCullagh
@@ -107,7 +107,7 @@ struct Scale {
     last_squares: Squares,
     previous_squares: Squares,
     is_half: bool,
-    /// Whether windows of this size differ no more than those half as long: messages are as good as independent.
+    /// Whether windows of this size differ no more than the smallest: messages are as good as independent.
     is_flat: bool,
 }
 
@@ -125,7 +125,7 @@ pub(crate) struct Departure {
     pub(crate) excess: f64,
     /// Begin of the window, ns since the Unix epoch.
     pub(crate) since_ns: u64,
-    /// Whether windows of this size vary no more than shorter ones.
+    /// Whether windows of all sizes vary no more than the smallest.
     pub(crate) is_flat: bool,
     dispersion: f32,
     scale: usize,
@@ -189,7 +189,7 @@ impl Scales {
         let mut window = block;
         for scale in 0..SCALES {
             let departure = self.look(scale, &window, clustering);
-            found = [found, departure].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess));
+            found = stronger(found, departure);
             let is_new = scale >= self.scales.len();
             if let Some(below) = self.scales.last().filter(|_| is_new) {
                 let (rates, dispersions) = (below.rates, below.dispersions.map(|d| d * 1.2));
@@ -211,7 +211,7 @@ impl Scales {
                 // Half a window ahead: a change need not wait for the end of one.
                 let departure =
                     self.look(scale + 1, &both, clustering).filter(|_| both.messages > window.messages);
-                found = [found, departure].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess));
+                found = stronger(found, departure);
                 break;
             }
             window = both;
@@ -409,6 +409,10 @@ impl Scale {
         let all = self.rates.iter().zip(self.dispersions.iter().zip(independent));
         all.filter(|(rate, _)| INFORMATIVE.contains(*rate)).map(|(_, (d, i))| d / i)
     }
+}
+
+fn stronger(a: Option<Departure>, b: Option<Departure>) -> Option<Departure> {
+    [a, b].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess))
 }
 
 fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {

@@ -48,10 +48,7 @@ impl Texts {
     pub(crate) fn new(sample: &[Text]) -> Self {
         let mut lengths: Vec<u32> = sample.iter().map(|text| text.length).collect();
         lengths.sort_unstable();
-        let at = |share: f64| {
-            let place = (share * lengths.len().saturating_sub(1) as f64).round() as usize;
-            lengths.get(place).copied().unwrap_or(0)
-        };
+        let at = |share: f64| super::quantile(&lengths, share);
         let mut skeletons: Vec<u32> = sample.iter().map(|text| text.skeleton).collect();
         skeletons.sort_unstable();
         skeletons.dedup();

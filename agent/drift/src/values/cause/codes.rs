@@ -69,8 +69,5 @@ fn looks_other(past: &[Text], new: &[Text]) -> bool {
 }
 
 fn distinct(values: &[Text]) -> usize {
-    let mut hashes: Vec<u64> = values.iter().map(|text| text.hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes.len()
+    crate::values::distinct(values.iter().map(|text| text.hash))
 }

@@ -13,10 +13,7 @@ impl Density {
     /// Of values in the coordinate that is used. Width after Silverman (1986), equation 3.31.
     pub(crate) fn new(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = (share * values.len().saturating_sub(1) as f64).round() as usize;
-            values.get(place).copied().unwrap_or(0.0)
-        };
+        let at = |share: f64| crate::values::quantile(&values, share);
         let n = values.len().max(1) as f64;
         let mean = values.iter().sum::<f64>() / n;
         let deviation = (values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt();

@@ -40,6 +40,13 @@ fn mode<T: Copy + PartialEq>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::O
     Some((*longest.first()?, longest.len() as f64 / values.len() as f64))
 }
 
+/// The value below which this share of some lies.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    super::quantile(&sorted, share)
+}
+
 fn share<T>(values: &[T], has: impl Fn(&T) -> bool) -> f64 {
     values.iter().filter(|value| has(value)).count() as f64 / values.len().max(1) as f64
 }

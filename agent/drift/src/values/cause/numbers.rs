@@ -1,7 +1,7 @@
 //! Numbers: units, factors, signs, defaults, lost decimals; else a shift or values out of range.
 
 use super::density::{Density, mixture};
-use super::{Cause, mode, share};
+use super::{Cause, mode, quantile, share};
 use crate::evidence::Kind;
 
 /// Factors between units that are known: powers of ten, of time, of memory, of weight and length.
@@ -118,12 +118,6 @@ fn is_far(past: &[f64], recent: &[f64]) -> bool {
 
 fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
-}
-
-fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get((share * sorted.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(0.0)
 }
 
 /// Both samples in a coordinate in which factors are distances, and small numbers and zero have a place.

@@ -67,11 +67,9 @@ fn is_cut(past: &[Text], recent: &[Text]) -> bool {
     let Some((length, often)) = mode(&lengths, u32::cmp) else { return false };
     let longer = share(past, |text| text.length > length);
     let before = share(past, |text| text.length == length);
-    let mut kinds: Vec<u64> =
-        recent.iter().filter(|text| text.length == length).map(|text| text.hash).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    longer > 0.3 && often > before + 0.15 && kinds.len() > 3 && !is_one_length(past)
+    let kinds = recent.iter().filter(|text| text.length == length).map(|text| text.hash);
+    let kinds = crate::values::distinct(kinds);
+    longer > 0.3 && often > before + 0.15 && kinds > 3 && !is_one_length(past)
 }
 
 fn is_one_length(values: &[Text]) -> bool {

@@ -1,6 +1,6 @@
 //! Times, as ages in seconds: zones, units, defaults, clocks that stand still.
 
-use super::{Cause, share};
+use super::{Cause, quantile, share};
 use crate::evidence::Kind;
 
 /// Whether times moved by an hour when clocks are put forward or back somewhere: local times, as they should be. That is
@@ -49,11 +49,6 @@ pub(crate) fn of_ages(past: &[f64], recent: &[f64], now_s: f64, same: f32) -> Ca
     if same > 0.9 {
         return Kind::ValueFrozen.into();
     }
-    let quantile = |values: &[f64], share: f64| {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get((share * sorted.len().saturating_sub(1) as f64).round() as usize).copied().unwrap_or(0.0)
-    };
     let width = |values: &[f64]| quantile(values, 0.9) - quantile(values, 0.1);
     // Only those that are unlike any before say what happened.
     let room = 2.0 * width(past) + 60.0;
