@@ -14,10 +14,21 @@ pub struct Config {
     pub flows: usize,
     /// Paths remembered of a flow; further ones are counted and not learned.
     pub paths: usize,
+    /// Whether values are looked at, and relations between them: what each finds, and costs, shows without it.
+    pub values: bool,
+    /// See [`Config::values`].
+    pub relations: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { learning_messages: 200, error_budget: 1e-5, flows: 1_024, paths: 4_096 }
+        Self {
+            learning_messages: 200,
+            error_budget: 1e-5,
+            flows: 1_024,
+            paths: 4_096,
+            values: true,
+            relations: true,
+        }
     }
 }

@@ -157,7 +157,9 @@ impl Flow {
         let before = out.len();
         self.structure(message, config, out);
         let of_values = out.len();
-        self.values(message, config, out);
+        if config.values {
+            self.values(message, config, out);
+        }
         if out.len() > of_values {
             self.leave_out_explained(out, of_values);
         }
@@ -166,7 +168,7 @@ impl Flow {
                 self.relations.reported(path, self.messages);
             }
         }
-        if self.relations.is_active(self.messages) {
+        if config.relations && self.relations.is_active(self.messages) {
             self.relate(message, config, out);
         }
     }

@@ -19,6 +19,48 @@ pub(crate) fn orders() -> Corpus {
     Corpus::new("orders", (0..BODIES).map(order))
 }
 
+/// Readings of an instrument: eight leaves, about 150 bytes.
+pub(crate) fn readings() -> Corpus {
+    let reading = |seed: u64| {
+        let r = &mut Random(seed << 32 | 3);
+        format!(
+            r#"{{"device":"dev-{:04}","at":"{}","state":"{}","seq":{},"t":{}.{},"rh":{},"ok":{},"unit":"C"}}"#,
+            r.below(500),
+            r.time(),
+            ["on", "off", "idle"][r.below(3) as usize],
+            seed,
+            r.below(40),
+            r.below(10),
+            r.below(100),
+            !r.one_in(50)
+        )
+    };
+    Corpus::new("readings", (0..BODIES).map(reading))
+}
+
+/// Bodies of 32 members of one kind of values.
+pub(crate) fn members(kind: &'static str) -> Corpus {
+    let value = |r: &mut Random| match kind {
+        "numbers" => format!("{}.{:02}", r.below(90_000), r.below(100)),
+        "codes" => format!(r#""{}""#, ["open", "paid", "shipped", "closed"][r.below(4) as usize]),
+        _ => format!(r#""{}""#, r.words(3)),
+    };
+    let body = |seed: u64| {
+        let r = &mut Random(seed << 32 | 4);
+        let members: Vec<String> = (0..32)
+            .map(|place| {
+                format!(
+                    r#""member_{}":{}"#,
+                    char::from(b'a' + place as u8 % 26).to_string().repeat(1 + place / 26),
+                    value(r)
+                )
+            })
+            .collect();
+        format!("{{{}}}", members.join(","))
+    };
+    Corpus::new(kind, (0..BODIES).map(body))
+}
+
 /// Numbers that look random, from a seed.
 struct Random(u64);
 

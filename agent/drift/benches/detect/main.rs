@@ -8,7 +8,7 @@ mod made;
 mod measure;
 
 use corpus::Corpus;
-use measure::{Pipeline, Rounds, Traffic, resident_bytes};
+use measure::{Pipeline, Rounds, Side, Traffic, resident_bytes};
 
 /// `--rounds N`, `--megabytes N` (of bodies a round), `--corpus FILE`; anything else selects parts by name.
 struct Args {
@@ -23,59 +23,95 @@ fn main() {
         |name: &str| args.parts.is_empty() || args.parts.iter().any(|part| name.contains(&**part));
     // First, while no memory has been given back that could be used again.
     if args.corpus.is_none() && is_wanted("memory") {
-        memory(&made::orders(), 10_000);
+        memory();
     }
     let corpora = match &args.corpus {
         Some(file) => vec![corpus::read(file)],
         None => made::all(),
     };
-    println!(
-        "| bodies | bytes, mean | paths | bare tape parse, ns a message | observe and drift, ns a message | messages/s | time over the parse: median (least to most) |\n|---|---|---|---|---|---|---|"
-    );
-    for corpus in corpora.iter().filter(|corpus| is_wanted(corpus.name)) {
-        compare(&args.rounds, corpus, corpus.name, 1);
-    }
+    println!("\n{BODIES}");
+    corpora.iter().filter(|corpus| is_wanted(corpus.name)).for_each(|corpus| bodies(&args.rounds, corpus));
     if args.corpus.is_some() || !is_wanted("flows") {
         return;
     }
-    println!(
-        "\n| orders in so many flows | bytes, mean | paths | bare tape parse, ns a message | observe and drift, ns a message | messages/s | time over the parse: median (least to most) |\n|---|---|---|---|---|---|---|"
-    );
-    let orders = made::orders();
-    for flows in [10, 100, 1_000, 10_000] {
-        compare(&args.rounds, &orders, &flows.to_string(), flows);
-    }
+    println!("\n{FLOWS}");
+    let (orders, readings) = (made::orders(), made::readings());
+    [10, 100, 1_000, 10_000].iter().for_each(|count| flows(&args.rounds, &orders, *count));
+    [10, 100, 1_000, 10_000, 100_000].iter().for_each(|count| flows(&args.rounds, &readings, *count));
 }
 
-fn compare(rounds: &Rounds, corpus: &Corpus, name: &str, flows: usize) {
-    let found = rounds.of(corpus, flows);
+/// Heads of the tables.
+const BODIES: &str = "| bodies | bytes, mean | paths | bare tape parse, ns a message | observe alone | and structure | and values | and relations: all | all, ns a message | messages/s | all (least to most) |
+|---|---|---|---|---|---|---|---|---|---|---|";
+const FLOWS: &str = "| bodies | flows | bare tape parse, ns a message | all, ns a message | messages/s | time over the parse: median (least to most) |
+|---|---|---|---|---|---|";
+
+/// Of one kind of bodies, in one flow: each side's time over that of the bare parse.
+fn bodies(rounds: &Rounds, corpus: &Corpus) {
+    let sides = [Side::Bare, Side::Observe, Side::Structure, Side::Values, Side::Whole];
+    let (found, paths) = rounds.of(&sides, corpus, 1);
+    let [bare, observe, structure, values, whole] = &found[..] else { return };
     println!(
-        "| {name} | {:.0} | {} | {:.0} | {:.0} | {:.0} | {:.2} ({:.2} to {:.2}) |",
+        "| {} | {:.0} | {paths} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} to {:.2} |",
+        corpus.name,
         corpus.mean_bytes(),
-        found.paths / flows as u64,
-        found.bare_ns,
-        found.whole_ns,
-        1e9 / found.whole_ns,
-        found.ratio[1],
-        found.ratio[0],
-        found.ratio[2]
+        bare.ns,
+        observe.ratio[1],
+        structure.ratio[1],
+        values.ratio[1],
+        whole.ratio[1],
+        whole.ns,
+        1e9 / whole.ns,
+        whole.ratio[0],
+        whole.ratio[2]
     );
 }
 
-/// What a path of a flow takes, in everything that observes and detects.
-fn memory(corpus: &Corpus, flows: usize) {
-    let mut traffic = Traffic::new(corpus, flows);
-    let before = resident_bytes();
-    let mut pipeline = Pipeline::new();
-    pipeline.learn(&mut traffic);
-    let grown = resident_bytes().saturating_sub(before) as f64;
-    let paths = pipeline.monitored() as f64;
+/// The same bodies in many flows.
+fn flows(rounds: &Rounds, corpus: &Corpus, flows: usize) {
+    let (found, _) = rounds.of(&[Side::Bare, Side::Whole], corpus, flows);
+    let [bare, whole] = &found[..] else { return };
     println!(
-        "\n{flows} flows of {:.0} paths: {:.0} MB, {:.0} bytes a path",
-        paths / flows as f64,
-        grown / 1e6,
-        grown / paths
+        "| {} | {flows} | {:.0} | {:.0} | {:.0} | {:.2} ({:.2} to {:.2}) |",
+        corpus.name,
+        bare.ns,
+        whole.ns,
+        1e9 / whole.ns,
+        whole.ratio[1],
+        whole.ratio[0],
+        whole.ratio[2]
     );
+}
+
+/// What a path of a flow takes, in everything that observes and detects: of bodies with members of one kind only, too.
+fn memory() {
+    const MESSAGES: usize = 40_000;
+    println!(
+        "| bodies | flows | messages of each | paths of each | MB | bytes a path |\n|---|---|---|---|---|---|"
+    );
+    for (corpus, flows, messages) in [
+        (made::orders(), 1_000, 96),
+        (made::orders(), 16, MESSAGES),
+        (made::members("numbers"), 16, MESSAGES),
+        (made::members("texts"), 16, MESSAGES),
+        (made::members("codes"), 16, MESSAGES),
+    ] {
+        let mut traffic = Traffic::new(&corpus, flows);
+        let before = resident_bytes();
+        let mut pipeline = Pipeline::new(Side::Whole);
+        pipeline.take_all(&mut traffic, flows * messages);
+        let grown = resident_bytes().saturating_sub(before) as f64;
+        let paths = pipeline.monitored() as f64;
+        println!(
+            "| {} | {flows} | {messages} | {:.0} | {:.1} | {:.0} |",
+            corpus.name,
+            paths / flows as f64,
+            grown / 1e6,
+            grown / paths
+        );
+        // What it gave back would be used again.
+        std::mem::forget(pipeline);
+    }
 }
 
 fn args() -> Args {

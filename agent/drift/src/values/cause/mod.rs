@@ -7,6 +7,9 @@ mod numbers;
 mod texts;
 mod times;
 
+use std::sync::LazyLock;
+
+use pitot_observe::hash::text64;
 use pitot_observe::value::Text;
 
 use crate::evidence::Kind;
@@ -52,11 +55,16 @@ fn share<T>(values: &[T], has: impl Fn(&T) -> bool) -> f64 {
 }
 
 /// What is written where nothing is known.
+const DEFAULTS: [&[u8]; 9] =
+    [b"", b"N/A", b"n/a", b"null", b"none", b"unknown", b"-", b"UNKNOWN", b"undefined"];
+
+/// Whether a text is written where nothing is known.
+#[inline]
 pub(crate) fn is_default(text: &Text) -> bool {
-    const DEFAULTS: [&[u8]; 9] =
-        [b"", b"N/A", b"n/a", b"null", b"none", b"unknown", b"-", b"UNKNOWN", b"undefined"];
+    /// The hashes: asked of every text.
+    static HASHES: LazyLock<[u64; DEFAULTS.len()]> = LazyLock::new(|| DEFAULTS.map(text64));
     const LONGEST: u32 = 9;
-    text.length <= LONGEST && DEFAULTS.iter().any(|default| pitot_observe::hash::text64(default) == text.hash)
+    text.length <= LONGEST && HASHES.contains(&text.hash)
 }
 
 #[cfg(test)]
