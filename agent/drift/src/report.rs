@@ -76,14 +76,16 @@ impl Reporter<'_> {
         }
     }
 
-    /// Reports a first event that was found to be a change, at trial `now`.
-    pub(crate) fn novelty(&mut self, novelty: &Novelty, now: u64) {
+    /// Reports a first event that was found to be a change, at trial `now`. `is_time`: values of another type say times, as
+    /// those before did.
+    pub(crate) fn novelty(&mut self, novelty: &Novelty, now: u64, is_time: bool) {
         let Some(field) = self.fields.get(novelty.slot) else { return };
         let share = novelty.events as f64 / novelty.eligible(now) as f64;
         let kind = match novelty.event {
             Event::Present => Kind::FieldAdded,
             Event::Absent if novelty.has_taken_over(now) => Kind::FieldRemoved,
             Event::Type if self.is_array_shape(novelty.slot) => Kind::ArrayShapeChanged,
+            Event::Type if is_time => Kind::TimeUnitChanged,
             Event::Type => Kind::TypeChanged,
             Event::Absent | Event::Null | Event::NotNull => Kind::PresenceChanged,
         };

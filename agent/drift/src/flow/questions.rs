@@ -9,6 +9,7 @@ use crate::novelty::{Event, Novelty, Occurrence, Verdict};
 use crate::pairing::{self, Exchange, Known};
 use crate::plan::{Fields, Missing, Plan};
 use crate::report::Reporter;
+use crate::values::Field as Values;
 use crate::variant;
 
 /// Questions open at one time; what would raise another is learned.
@@ -156,7 +157,7 @@ impl Flow {
 
     /// Reports a change, with all that belongs to it. The questions that this answers.
     fn report(&mut self, question: usize, now: u64, done: &[bool], out: &mut Vec<Evidence>) -> Vec<usize> {
-        let Self { key, fields, last, novelties, likeness, .. } = self;
+        let Self { key, fields, last, novelties, likeness, values, .. } = self;
         let known = Known { fields, values: likeness };
         let is_open = |place: usize| done.get(place) == Some(&false);
         let exchange = pairing::exchange(question, novelties, is_open, &known);
@@ -168,6 +169,7 @@ impl Flow {
             }
         }
         let Some(novelty) = novelties.get(question) else { return Vec::new() };
+        let is_time = values.get(novelty.slot as usize).is_some_and(Values::has_times_of_another_type);
         let mut reporter = Reporter { key, fields, moment: last, out };
         if removed.contains(&question) || added.contains(&question) {
             let of = |places: &[usize]| -> Vec<&Novelty> {
@@ -181,7 +183,7 @@ impl Flow {
             reporter.variant(novelty, &all, now);
             return variant;
         }
-        reporter.novelty(novelty, now);
+        reporter.novelty(novelty, now, is_time);
         vec![question]
     }
 }

@@ -55,6 +55,12 @@ const AFTERMATH: u64 = 4_096;
 const REPORTS: usize = 16;
 /// Trials that hold again before a break is over.
 const FEWEST_AGAIN: u64 = 64;
+/// The same, as so many times those of the break, up to a number: messages of some senders come in stretches, and what they
+/// do is not over while others are heard.
+const TIMES_BROKEN: u64 = 16;
+const LONG_AGAIN: u64 = 512;
+/// And as so many times the longest stretch that held amid the break.
+const TIMES_LONGEST: u64 = 8;
 
 /// The relations of a flow.
 #[derive(Debug, Serialize, Deserialize)]
@@ -91,6 +97,8 @@ impl Default for Relations {
 struct Known {
     relation: Relation<Column>,
     standing: Standing,
+    /// Breaks that were over, and then were not.
+    relapses: u32,
     /// What its columns are like in messages that keep it, and in exceptions since the doubt under test was raised.
     usual: [Marks; 3],
     odd: [Marks; 3],
@@ -107,16 +115,42 @@ enum Standing {
     /// An exception was seen too early.
     Dropped,
     Watched(Monitor),
-    /// Reported at a time and a message; share of exceptions then; trials since the last exception; what the finding names
-    /// and calls it.
-    Broken {
-        at_ns: u64,
-        number: u64,
-        share: f64,
-        again: u64,
-        slot: u32,
-        kind: Kind,
-    },
+    Broken(Break),
+}
+
+/// A break that was reported.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Break {
+    /// When, and at which message.
+    at_ns: u64,
+    number: u64,
+    /// Share of exceptions then.
+    share: f64,
+    /// Trials from the first exception to the last, those since then, and the longest stretch without one before.
+    trials: u64,
+    again: u64,
+    longest: u64,
+    /// What the finding names and calls it.
+    slot: u32,
+    kind: Kind,
+}
+
+impl Break {
+    fn see(&mut self, holds: bool) {
+        self.again += 1;
+        if !holds {
+            self.longest = self.longest.max(self.again - 1);
+            self.trials += std::mem::take(&mut self.again);
+        }
+    }
+
+    /// Whether the relation holds again: trials in a row that would be a wonder if the share of exceptions were still the same,
+    /// whether they are spread or come in stretches. `relapses`: how often that was wrong.
+    fn is_over(&self, relapses: u32, budget: f64) -> bool {
+        let stretch = (TIMES_BROKEN * self.trials).min(LONG_AGAIN).max(TIMES_LONGEST * self.longest);
+        let needed = stretch.max(FEWEST_AGAIN).saturating_mul(4_u64.saturating_pow(relapses));
+        self.again >= needed && self.again as f64 * (-self.share).ln_1p() <= budget.ln()
+    }
 }
 
 /// A message of a flow, as relations need it.
@@ -177,15 +211,15 @@ impl Relations {
     pub(crate) fn approve(&mut self, fields: &Fields, chosen: &impl Fn(&str) -> bool) {
         let is_chosen = |slot: u32| fields.get(slot).is_some_and(|field| chosen(&field.path));
         self.known
-            .retain(|known| !matches!(known.standing, Standing::Broken { slot, .. } if is_chosen(slot)));
+            .retain(|known| !matches!(&known.standing, Standing::Broken(broken) if is_chosen(broken.slot)));
         self.columns = None;
     }
 
     /// Whether a relation that was reported not long before message `number` has this path: what is found of its values
     /// then is why it broke, or follows from that.
     pub(crate) fn explains(&self, path: &str, number: u64, fields: &Fields) -> bool {
-        let is_recent = |known: &&Known| match known.standing {
-            Standing::Broken { number: reported, .. } => number.saturating_sub(reported) <= AFTERMATH,
+        let is_recent = |known: &&Known| match &known.standing {
+            Standing::Broken(broken) => number.saturating_sub(broken.number) <= AFTERMATH,
             _ => false,
         };
         let mut columns = self.known.iter().filter(is_recent).flat_map(|known| known.relation.columns());
@@ -230,7 +264,7 @@ impl Relations {
             if self.known.len() < RELATIONS && !self.known.iter().any(is_known) {
                 let standing = Standing::OnTrial { trials: 0, changes: 0, last: 0 };
                 let (usual, odd) = Default::default();
-                self.known.push(Known { relation, standing, usual, odd });
+                self.known.push(Known { relation, standing, relapses: 0, usual, odd });
             }
         }
         self.columns = None;
@@ -262,10 +296,12 @@ impl Relations {
     /// Whether a broken relation holds again.
     fn over(&mut self, place: usize, came: &Came<'_>) -> Option<Broken> {
         let known = self.known.get_mut(place)?;
-        let Standing::Broken { share, again, slot, kind, .. } = known.standing else { return None };
-        if !is_over(again, share, came.budget) {
+        let Standing::Broken(broken) = known.standing else { return None };
+        if !broken.is_over(known.relapses, came.budget) {
             return None;
         }
+        let Break { share, again, slot, kind, .. } = broken;
+        known.relapses += 1;
         known.standing = Standing::Watched(Monitor::new(again));
         Some(Broken {
             slot,
@@ -371,7 +407,7 @@ impl Relations {
     fn is_replaced(&self, place: usize) -> bool {
         let left = self.known.get(place).map(|known| known.relation.left);
         self.known.iter().any(|known| {
-            let holds = matches!(known.standing, Standing::Broken { again, .. } if again >= WAIT / 2);
+            let holds = matches!(&known.standing, Standing::Broken(broken) if broken.again >= WAIT / 2);
             holds && Some(known.relation.left) == left
         })
     }
@@ -406,9 +442,9 @@ impl Known {
                 monitor.see(trial, || came.moment());
                 monitor.doubt().is_some()
             }
-            Standing::Broken { share, again, .. } => {
-                *again = if trial.holds { *again + 1 } else { 0 };
-                is_over(*again, *share, came.budget)
+            Standing::Broken(broken) => {
+                broken.see(trial.holds);
+                broken.is_over(self.relapses, came.budget)
             }
         }
     }
@@ -427,7 +463,7 @@ impl Known {
     /// Whether it is this relation, or was before its constant changed, or is one of the same left side that is not broken.
     fn stands_for(&self, other: &Relation<Column>) -> bool {
         let Self { relation, standing, .. } = self;
-        let is_broken = matches!(standing, Standing::Broken { .. });
+        let is_broken = matches!(standing, Standing::Broken(_));
         let is_about = relation.left == other.left && relation.form.is_order() == other.form.is_order();
         let is_same = relation.form.has_form_of(&other.form) && relation.columns().eq(other.columns());
         is_same || (is_about && !is_broken)
@@ -451,24 +487,21 @@ impl Known {
     }
 
     fn report(&mut self, came: &Came<'_>, slot: u32, kind: Kind) {
-        let share = self.monitor().and_then(Monitor::doubt).map_or(1.0, Doubt::share);
+        let doubt = self.monitor().and_then(Monitor::doubt);
+        let (share, longest) = doubt.map_or((1.0, 0), |doubt| (doubt.share(), doubt.longest));
+        let (trials, again) = doubt.map_or((0, 0), |doubt| (doubt.last, doubt.trials - doubt.last));
         let (at_ns, number) = (came.message.t_ns, came.number);
-        self.standing = Standing::Broken { at_ns, number, share, again: 0, slot, kind };
+        self.standing = Standing::Broken(Break { at_ns, number, share, trials, again, longest, slot, kind });
     }
 
     /// Whether it need not be remembered.
     fn is_done(&self, now_ns: u64) -> bool {
         match self.standing {
             Standing::Dropped => true,
-            Standing::Broken { at_ns, .. } => now_ns.saturating_sub(at_ns) > KEPT_NS,
+            Standing::Broken(broken) => now_ns.saturating_sub(broken.at_ns) > KEPT_NS,
             Standing::OnTrial { .. } | Standing::Watched(_) => false,
         }
     }
-}
-
-/// Whether so many trials without an exception would be a wonder if the share of exceptions were still the same.
-fn is_over(again: u64, share: f64, budget: f64) -> bool {
-    again >= FEWEST_AGAIN && again as f64 * (-share).ln_1p() <= budget.ln()
 }
 
 fn is_at_or_inside(outer: &str, path: &str) -> bool {

@@ -69,8 +69,9 @@ pub(crate) struct Doubt {
     pub(crate) examples: Vec<Example>,
     /// The factor by which every exception is off, if there is one.
     factor: Factor,
-    /// The trial of the last exception.
-    last: u64,
+    /// The trial of the last exception, and the most trials between two.
+    pub(crate) last: u64,
+    pub(crate) longest: u64,
     conn: u64,
     several_conns: bool,
     switches: u64,
@@ -159,6 +160,7 @@ impl Doubt {
             examples: Vec::new(),
             factor: Factor::ANY,
             last: 1,
+            longest: 0,
             conn: moment.conn,
             several_conns: false,
             switches: moment.switches,
@@ -169,6 +171,7 @@ impl Doubt {
 
     fn add(&mut self, trial: &Trial, moment: Moment) {
         self.exceptions += 1;
+        self.longest = self.longest.max((self.trials - self.last).saturating_sub(1));
         self.last = self.trials;
         self.factor = self.factor.and(trial.factor);
         self.several_conns |= moment.conn != self.conn;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::Codes;
 use super::numbers::{self, Numbers, Reading};
+use super::others::Type;
 use super::sample::Sample;
 use super::scales::{Scales, Sums};
 use super::texts::Texts;
@@ -13,6 +14,8 @@ use super::{Reader, Watched, as_code};
 
 /// Messages from which a field is learned.
 pub(crate) const ENOUGH: usize = 64;
+/// Values of which something is said before they are enough.
+const FEWEST: usize = 2;
 /// How far from now a time may lie, in ns: 400 days.
 const NEAR_NS: f64 = 400.0 * 86_400.0 * 1e9;
 /// Units of times that are numbers, in ns.
@@ -34,6 +37,14 @@ impl Learning {
         self.values.len() >= ENOUGH
     }
 
+    /// Whether the values, of which there are some, are times.
+    pub(crate) fn are_times(&self) -> bool {
+        let is_written =
+            |(value, _): &(Value, u64)| matches!(value, Value::Text(text) if text.time_ns.is_some());
+        self.values.len() >= FEWEST
+            && (self.values.iter().all(is_written) || unit_of(&self.values, self.values.len()).is_some())
+    }
+
     /// How the field is watched from now on; `None` where its values are of no one kind. `like`: what the same field was
     /// before.
     pub(crate) fn end(&mut self, like: Option<&Scales>) -> Option<Watched> {
@@ -52,19 +63,22 @@ impl Learning {
         if !mostly(count(&|value| matches!(value, Value::Number(_)))) {
             return None;
         }
-        let is_near = |unit: f64, (value, t_ns): &(Value, u64)| match value {
-            Value::Number(x) => (*x * unit - *t_ns as f64).abs() < NEAR_NS,
-            _ => false,
-        };
-        let unit =
-            TIME_UNITS.into_iter().find(|unit| mostly(values.iter().filter(|v| is_near(*unit, v)).count()));
-        let reading = match unit {
+        let reading = match unit_of(&values, (values.len() * 95).div_ceil(100)) {
             Some(unit) => Reading::Age(unit),
             None if grows(&values) => Reading::Step,
             None => Reading::Plain,
         };
         Some(of_numbers(&values, reading, like))
     }
+}
+
+/// The unit, in ns, in which at least `enough` of the values are numbers that say a time not far from their message's.
+fn unit_of(values: &[(Value, u64)], enough: usize) -> Option<f64> {
+    let is_near = |unit: f64, (value, t_ns): &(Value, u64)| match value {
+        Value::Number(x) => (*x * unit - *t_ns as f64).abs() < NEAR_NS,
+        _ => false,
+    };
+    TIME_UNITS.into_iter().find(|unit| values.iter().filter(|v| is_near(*unit, v)).count() >= enough)
 }
 
 /// Whether each number is at least the one before, and most are more.
@@ -94,7 +108,13 @@ fn of_numbers(values: &[(Value, u64)], reading: Reading, like: Option<&Scales>) 
     });
     let sums: Vec<Sums> = each.collect();
     let reader = Reader::Numbers { numbers: Box::new(numbers), sample: Sample::new(&read) };
-    Watched::new(reader, Scales::new(&sums, numbers::channel::FAR, 1.0, like))
+    Watched::new(kind_of(values), reader, Scales::new(&sums, numbers::channel::FAR, 1.0, like))
+}
+
+/// The type that most have.
+fn kind_of(values: &[(Value, u64)]) -> Type {
+    let count = |kind: &Type| values.iter().filter(|(value, _)| Type::of(value) == *kind).count();
+    [Type::Boolean, Type::Text, Type::Number].into_iter().max_by_key(count).unwrap_or(Type::Number)
 }
 
 fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
@@ -110,7 +130,7 @@ fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
         });
         let sums: Vec<Sums> = each.collect();
         let scales = Scales::new(&sums, 0, codes.clustering(), like);
-        Watched::new(Reader::Codes { codes: Box::new(codes), sample }, scales)
+        Watched::new(kind_of(values), Reader::Codes { codes: Box::new(codes), sample }, scales)
     } else {
         let mut reader = Texts::new(&texts);
         let each = texts.iter().map(|text| {
@@ -119,6 +139,6 @@ fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
         });
         let sums: Vec<Sums> = each.collect();
         let reader = Reader::Texts { texts: Box::new(reader), sample };
-        Watched::new(reader, Scales::new(&sums, super::texts::channel::CLASSES, 1.0, like))
+        Watched::new(kind_of(values), reader, Scales::new(&sums, super::texts::channel::CLASSES, 1.0, like))
     }
 }

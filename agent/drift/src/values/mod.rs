@@ -9,6 +9,7 @@ mod cause;
 mod codes;
 mod learn;
 mod numbers;
+mod others;
 mod sample;
 mod scales;
 mod texts;
@@ -23,6 +24,7 @@ use cause::Cause;
 use codes::Codes;
 use learn::Learning;
 use numbers::{Numbers, Reading};
+use others::{Others, Type};
 use sample::Sample;
 use scales::{BLOCK, Departure, Scales, Sums, Window};
 use texts::Texts;
@@ -107,6 +109,9 @@ enum Reader {
 /// A field that was learned.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Watched {
+    /// The type of the values that count, and the others.
+    kind: Type,
+    others: Option<Box<Others>>,
     reader: Reader,
     scales: Scales,
     /// Messages of this block, and the time of the first.
@@ -140,6 +145,15 @@ impl Field {
     /// Takes a value; whether there is something to say ([`Field::judge`]).
     #[inline]
     pub(crate) fn see(&mut self, value: &Value, came: Came) -> bool {
+        if let State::Watching(watched) = &mut self.state
+            && watched.kind != Type::of(value)
+        {
+            if let Some(mut anew) = watched.others.get_or_insert_default().see(*value, came) {
+                anew.scales.be_cautious();
+                **watched = anew;
+            }
+            return false;
+        }
         let is_first = self.message != came.message;
         self.message = came.message;
         match &mut self.state {
@@ -154,6 +168,12 @@ impl Field {
                 false
             }
         }
+    }
+
+    /// Whether it is one of times, and so are its values of another JSON type.
+    pub(crate) fn has_times_of_another_type(&self) -> bool {
+        let State::Watching(watched) = &self.state else { return false };
+        watched.is_time() && watched.others.as_ref().is_some_and(|others| others.are_times())
     }
 
     /// The change, if there is one. The field is then learned anew.
@@ -174,8 +194,10 @@ impl Field {
 }
 
 impl Watched {
-    fn new(reader: Reader, scales: Scales) -> Self {
+    fn new(kind: Type, reader: Reader, scales: Scales) -> Self {
         Self {
+            kind,
+            others: None,
             reader,
             scales,
             messages: 0,
@@ -241,6 +263,7 @@ impl Watched {
     /// Ends a block. Whether there is something to decide.
     fn close(&mut self) -> bool {
         let window = Window { messages: self.messages as f32, sums: self.take(), since_ns: self.since_ns };
+        self.others.take_if(|others| others.passed_by(self.messages));
         self.messages = 0;
         self.last = window;
         if let Some(suspicion) = &mut self.suspicion {

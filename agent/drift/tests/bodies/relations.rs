@@ -1,68 +1,22 @@
 //! Bodies whose numbers follow from one another, up to a known message: the break is found once, by name, or not at all
 //! where it follows from another change.
 
-#![allow(clippy::expect_used, reason = "a test: what is missing ends it, with its name")]
-
-use std::sync::Arc;
-
 use pitot_drift::evidence::Part;
-use pitot_drift::{Config, Evidence, Flows, Kind};
+use pitot_drift::{Config, Evidence, Kind};
 use pitot_observe::hash::mix;
-use pitot_observe::{Limits, Namer, Observer};
-use pitot_protocols::message::{Message, Order, Peer, RequestLine, Side};
+
+use crate::stream::{Random, found};
 
 /// The first changed message.
 const CHANGE: u64 = 1_501;
 /// Messages of a stream.
 const MESSAGES: u64 = 4_000;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0) % end
-    }
-}
-
 /// The body of a message: given whether it comes after the change.
 type Generator = fn(&mut Random, bool) -> String;
 
-fn message(seq: u64, body: String) -> Message {
-    Message {
-        order: Order { seq, ..Order::default() },
-        t_ns: 1_736_121_600_000_000_000 + seq * 1_000_000_000,
-        exchange: format!("{seq:x}").into(),
-        side: Side::Request,
-        protocol: "http",
-        request: Some(Arc::new(RequestLine {
-            method: "POST".into(),
-            target: "/v1/orders".into(),
-            authority: None,
-        })),
-        status: None,
-        headers: [("content-type", "application/json")].into(),
-        body: body.into(),
-        incomplete: None,
-        client: Peer::Named("shop".into()),
-        server: Peer::Named("billing".into()),
-        transport: None,
-        instance: Some(format!("{}", seq % 3).into()),
-    }
-}
-
 fn run(seed: u64, change: std::ops::Range<u64>, generate: Generator) -> Vec<Evidence> {
-    let mut random = Random(seed);
-    let mut observer = Observer::new(Limits::default(), Namer::default());
-    let mut flows = Flows::new(Config::default());
-    let mut out = Vec::new();
-    for seq in 1..=MESSAGES {
-        let body = generate(&mut random, change.contains(&seq));
-        flows.push(observer.observe(&message(seq, body)).expect("observed"), &mut out);
-    }
-    flows.finish(&mut out);
-    out
+    found(seed, MESSAGES, |random, seq| generate(random, change.contains(&seq)))
 }
 
 /// `path: relation` of each broken relation, `-` before one that holds again, the kind where it is another.
@@ -256,14 +210,7 @@ fn a_rate_that_does_not_stay_is_no_relation() {
         let (cents, rate) = (1_000 + random.below(100_000), 10_007 + mix(1 + number / 500) % 90 * 10);
         format!(r#"{{"eur":{},"usd":{}}}"#, euros(cents), euros((cents * rate + 5_000) / 10_000))
     }
-    let mut random = Random(1);
-    let mut observer = Observer::new(Limits::default(), Namer::default());
-    let mut flows = Flows::new(Config::default());
-    let mut out = Vec::new();
-    for seq in 1..=MESSAGES {
-        let message = message(seq, body(&mut random, seq));
-        flows.push(observer.observe(&message).expect("observed"), &mut out);
-    }
+    let out = found(1, MESSAGES, body);
     assert_eq!(lines(&out), [""; 0]);
 }
 
@@ -276,6 +223,20 @@ fn what_holds_again_is_said() {
     let found = lines(&run(1, CHANGE..3_000, generate));
     let relation = "$.total: $.total = sum($.lines[*].sum)";
     assert_eq!(found, [relation.to_owned(), format!("- {relation}")]);
+}
+
+#[test]
+fn what_some_senders_do_is_not_over_while_they_are_silent() {
+    /// Tenants come in runs; one of five adds a fee, from a message on.
+    fn body(random: &mut Random, number: u64, run: u64) -> String {
+        let is_changed = number >= CHANGE && mix(number / run).is_multiple_of(5);
+        let fee = if is_changed { 100 + random.below(400) } else { 0 };
+        order(random, fee)
+    }
+    for (seed, run) in [(1, 8), (2, 20), (3, 40)] {
+        let found = found(seed, 3 * MESSAGES, |random, number| body(random, number, run));
+        assert_eq!(lines(&found), ["$.total: $.total = sum($.lines[*].sum)"], "runs of {run}");
+    }
 }
 
 #[test]

@@ -1,0 +1,7 @@
+//! Flows of JSON bodies that change at a known message: from bytes to evidence.
+
+#![allow(clippy::expect_used, reason = "a test: what is missing ends it, with its name")]
+
+mod relations;
+mod stream;
+mod types;
