@@ -207,7 +207,9 @@ impl Flow {
     fn values(&mut self, message: &Observation, config: &Config, out: &mut Vec<Evidence>) {
         let Some(shape) = message.shape.as_ref().filter(|_| !message.values.is_empty()) else { return };
         let plan = self.plan(shape, config);
-        let mut came = Came { message: self.messages, t_ns: message.t_ns, sender: message.conn, weight: 1.0 };
+        let is_learning = self.messages <= config.learning_messages;
+        let (sender, t_ns) = (message.conn, message.t_ns);
+        let mut came = Came { message: self.messages, t_ns, sender, weight: 1.0, is_learning };
         if self.values.len() < self.fields.list.len() {
             self.values.resize_with(self.fields.list.len(), values::Field::default);
         }

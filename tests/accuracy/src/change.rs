@@ -66,16 +66,12 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether a message that it reaches may stay as it was, by chance.
+    /// Whether a message that it reaches may stay as it was, by chance, and is held to be touched all the same. (A message
+    /// with an old code is as the old contract has it: of a new code, only those that show it are touched.)
     fn is_partial(self) -> bool {
         matches!(
             self,
-            Self::Null(_)
-                | Self::NewCode(_)
-                | Self::Unrelated(_)
-                | Self::Defaulted(_)
-                | Self::Outliers(_)
-                | Self::Frozen
+            Self::Null(_) | Self::Unrelated(_) | Self::Defaulted(_) | Self::Outliers(_) | Self::Frozen
         )
     }
 

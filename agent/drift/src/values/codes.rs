@@ -1,8 +1,12 @@
 //! Codes: texts or booleans of which there are few.
 
+use pitot_observe::value::Text;
 use serde::{Deserialize, Serialize};
 
+use super::Came;
+use super::cause::{self, Cause};
 use super::scales::{CHANNELS, Scales, Sums};
+use super::unseen::{News, Unseen};
 
 /// Codes that are counted each for itself.
 const TOP: usize = 12;
@@ -44,13 +48,16 @@ struct Senders {
 }
 
 impl Senders {
-    fn see(&mut self, sender: u64, code: u64) {
-        let Some(last) = self.last.get_mut(sender as usize % SENDERS) else { return };
+    /// Takes a code; that of the same sender before, where it is known.
+    fn see(&mut self, sender: u64, code: u64) -> Option<u64> {
+        let last = self.last.get_mut(sender as usize % SENDERS)?;
         let (of, before) = std::mem::replace(last, (sender, code));
-        if of == sender && before != 0 {
-            self.messages = self.messages.saturating_add(1);
-            self.switches = self.switches.saturating_add(u32::from(before != code));
+        if of != sender || before == 0 {
+            return None;
         }
+        self.messages = self.messages.saturating_add(1);
+        self.switches = self.switches.saturating_add(u32::from(before != code));
+        Some(before)
     }
 }
 
@@ -68,16 +75,21 @@ pub(crate) struct Codes {
     /// Messages in all, and with each known code.
     messages: f32,
     counts: Vec<f32>,
+    /// Number of the last message.
+    message: u64,
+    /// Codes that are not known.
+    unseen: Unseen<Text>,
 }
 
 impl Codes {
-    /// From codes in the order they came.
-    pub(crate) fn new(sample: &[u64]) -> Self {
+    /// From codes in the order they came, and others that were seen before them.
+    pub(crate) fn new(sample: &[u64], seen: &[u64]) -> Self {
         let mut sorted = sample.to_vec();
         sorted.sort_unstable();
         let mut runs: Vec<&[u64]> = sorted.chunk_by(|a, b| a == b).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
         let known: Vec<u64> = runs.iter().filter_map(|run| run.first()).take(KNOWN).copied().collect();
+        let unseen = Unseen::new(seen.iter().copied().filter(|code| !known.contains(code)));
         Self {
             counts: vec![0.0; known.len()],
             known,
@@ -87,7 +99,14 @@ impl Codes {
             switches: 0,
             senders: Senders::default(),
             messages: 0.0,
+            message: 0,
+            unseen,
         }
+    }
+
+    /// Codes that were seen, the more frequent ones first.
+    pub(crate) fn seen(&self) -> Vec<u64> {
+        self.known.iter().chain(self.unseen.known()).copied().collect()
     }
 
     pub(crate) fn is_known(&self, code: u64) -> bool {
@@ -97,20 +116,30 @@ impl Codes {
     /// Changes from one code to another, of one and the same sender where that can be told.
     pub(crate) fn switches(&self) -> u32 {
         let Senders { messages, switches, .. } = self.senders;
-        if messages < self.messages as u32 / 4 {
+        if !self.tells_senders() {
             return self.switches;
         }
         if switches >= messages / SELDOM { switches } else { 0 }
     }
 
-    /// Counts a code.
+    /// Whether senders come again, so that it can be told what each sent before.
+    fn tells_senders(&self) -> bool {
+        self.senders.messages >= self.messages as u32 / 4
+    }
+
+    /// Counts a code. Whether there is something to say.
     #[inline]
-    pub(crate) fn see(&mut self, code: u64, is_default: bool, sender: u64, weight: f32) {
-        self.senders.see(sender, code);
+    pub(crate) fn see(&mut self, text: &Text, came: Came) -> bool {
+        let Came { sender, weight, .. } = came;
+        let code = text.hash;
+        let of_sender = self.senders.see(sender, code);
         let is_same = code == self.last;
         self.messages += weight;
         self.last = code;
         self.switches = self.switches.saturating_add(u32::from(!is_same));
+        if std::mem::replace(&mut self.message, came.message) != came.message {
+            self.unseen.count(sender);
+        }
         let mut add = |channel: usize| {
             if let Some(sum) = self.sums.get_mut(channel) {
                 *sum += weight;
@@ -119,7 +148,7 @@ impl Codes {
         if is_same {
             add(channel::SAME);
         }
-        if is_default {
+        if cause::is_default(text) {
             add(channel::DEFAULT);
         }
         match self.known.iter().position(|known| *known == code) {
@@ -128,32 +157,55 @@ impl Codes {
                 if let Some(count) = self.counts.get_mut(place) {
                     *count += weight;
                 }
+                false
             }
             None => {
                 if !is_same {
                     add(channel::NEW);
                 }
-                self.see_new(code, weight);
+                // A sender that is not known yet may be one that keeps to it.
+                let is_of_sender = of_sender.map_or_else(|| !self.tells_senders(), |before| before != code);
+                self.see_new(text, came, !is_same && is_of_sender)
             }
         }
     }
 
     #[cold]
-    fn see_new(&mut self, code: u64, weight: f32) {
+    fn see_new(&mut self, text: &Text, came: Came, is_entry: bool) -> bool {
+        let Text { hash: code, .. } = *text;
         if let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.code == code) {
-            candidate.messages += weight;
+            candidate.messages += came.weight;
         } else if self.candidates.len() < KNOWN {
-            self.candidates.push(Candidate { code, blocks: 0, messages: weight });
+            self.candidates.push(Candidate { code, blocks: 0, messages: came.weight });
         }
+        let draws = self.draws();
+        !self.unseen.is_known(code)
+            && self.unseen.see(code, *text, came, is_entry, draws)
+            && self.switches() >= super::SWITCHES
+    }
+
+    /// What is there now that never was.
+    pub(crate) fn news(&mut self, past: &[Text], recent: &[Text]) -> Option<(Cause, News<Text>)> {
+        let draws = self.draws();
+        let news = self.unseen.take(draws)?;
+        let others: Vec<Text> = self.unseen.candidates().iter().map(|candidate| candidate.value).collect();
+        let share: f32 = self.unseen.shares().sum();
+        let cause = cause::of_new_codes(past, recent, &others, &news, f64::from(share.min(1.0)))?;
+        Some((cause, news))
     }
 
     /// How much more sums of messages in a row vary than if they were independent: of a Markov chain that stays where it is
     /// with some probability and else draws again, (1 + r) / (1 - r) with the correlation r of neighbours.
     pub(crate) fn clustering(&self) -> f32 {
+        let share = self.draws();
+        ((2.0 - share) / share).max(1.0)
+    }
+
+    /// The share of messages in which the chain draws again.
+    fn draws(&self) -> f32 {
         let n = self.messages.max(2.0);
         let same: f32 = self.counts.iter().map(|count| (count / n).powi(2)).sum();
-        let share = (self.switches as f32 + 1.0) / (n * (1.0 - same).max(0.0) + 1.0);
-        ((2.0 - share) / share).max(1.0)
+        ((self.switches as f32 + 1.0) / (n * (1.0 - same).max(0.0) + 1.0)).min(1.0)
     }
 
     /// What the block had; a new one begins.

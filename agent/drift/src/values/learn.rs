@@ -10,7 +10,7 @@ use super::others::Type;
 use super::sample::Sample;
 use super::scales::{Scales, Sums};
 use super::texts::Texts;
-use super::{Reader, Watched, as_code};
+use super::{Came, Reader, Watched, as_code};
 
 /// Messages from which a field is learned.
 pub(crate) const ENOUGH: usize = 64;
@@ -28,9 +28,16 @@ const OFTEN: usize = 6;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Learning {
     values: Vec<(Value, u64)>,
+    /// Marks that were seen before.
+    seen: Vec<u64>,
 }
 
 impl Learning {
+    /// Of a field in which these marks were seen before.
+    pub(crate) fn with(seen: Vec<u64>) -> Self {
+        Self { values: Vec::new(), seen }
+    }
+
     /// Takes the first value of a message. Whether they are enough.
     pub(crate) fn see(&mut self, value: Value, t_ns: u64) -> bool {
         self.values.push((value, t_ns));
@@ -58,7 +65,7 @@ impl Learning {
             return Some(of_numbers(&values, if is_date { Reading::Day } else { Reading::Age(0.0) }, like));
         }
         if mostly(count(&|value| matches!(value, Value::Text(_) | Value::Boolean(_)))) {
-            return Some(of_texts(&values, like));
+            return Some(of_texts(&values, &self.seen, like));
         }
         if !mostly(count(&|value| matches!(value, Value::Number(_)))) {
             return None;
@@ -117,24 +124,31 @@ fn kind_of(values: &[(Value, u64)]) -> Type {
     [Type::Boolean, Type::Text, Type::Number].into_iter().max_by_key(count).unwrap_or(Type::Number)
 }
 
-fn of_texts(values: &[(Value, u64)], like: Option<&Scales>) -> Watched {
+fn of_texts(values: &[(Value, u64)], seen: &[u64], like: Option<&Scales>) -> Watched {
     let texts: Vec<Text> = values.iter().filter_map(|(value, _)| as_code(value)).collect();
     let hashes: Vec<u64> = texts.iter().map(|text| text.hash).collect();
     let distinct = super::distinct(hashes.iter().copied());
     let sample = Sample::new(&texts);
+    let came = |message: usize| Came {
+        message: 1 + message as u64,
+        t_ns: 0,
+        sender: 0,
+        weight: 1.0,
+        is_learning: true,
+    };
     if distinct <= MOST_CODES && distinct * OFTEN <= texts.len() {
-        let mut codes = Codes::new(&hashes);
-        let each = texts.iter().map(|text| {
-            codes.see(text.hash, super::cause::is_default(text), 0, 1.0);
+        let mut codes = Codes::new(&hashes, seen);
+        let each = texts.iter().enumerate().map(|(i, text)| {
+            codes.see(text, came(i));
             codes.take()
         });
         let sums: Vec<Sums> = each.collect();
         let scales = Scales::new(&sums, 0, codes.clustering(), like);
         Watched::new(kind_of(values), Reader::Codes { codes: Box::new(codes), sample }, scales)
     } else {
-        let mut reader = Texts::new(&texts);
-        let each = texts.iter().map(|text| {
-            reader.see(text, 1.0);
+        let mut reader = Texts::new(&texts, seen);
+        let each = texts.iter().enumerate().map(|(i, text)| {
+            reader.see(text, came(i));
             reader.take()
         });
         let sums: Vec<Sums> = each.collect();

@@ -13,6 +13,7 @@ mod others;
 mod sample;
 mod scales;
 mod texts;
+mod unseen;
 
 use pitot_observe::Value;
 use pitot_observe::value::{Classes, Text};
@@ -50,6 +51,8 @@ pub(crate) struct Came {
     pub(crate) sender: u64,
     /// One over the values that the field has in the message.
     pub(crate) weight: f32,
+    /// Whether its flow is being learned.
+    pub(crate) is_learning: bool,
 }
 
 /// A change of values, with its name.
@@ -187,7 +190,7 @@ impl Field {
         }
         if named.is_some() || watched.is_stale() {
             let like = Some(Box::new(std::mem::take(&mut watched.scales)));
-            self.state = State::Learning(Learning::default(), like);
+            self.state = State::Learning(Learning::with(watched.seen()), like);
         }
         named
     }
@@ -238,25 +241,24 @@ impl Watched {
                 if let Some(Kept::Texts(kept)) = kept.filter(|kept| kept.has_room()) {
                     kept.push(text);
                 }
-                self.count(&text, came);
+                is_due |= self.count(&text, came);
             }
             Reader::Codes { .. } | Reader::Texts { .. } => {
                 if let Some(text) = as_code(value) {
-                    self.count(&text, came);
+                    is_due |= self.count(&text, came);
                 }
             }
         }
         is_due
     }
 
+    /// Whether there is something to decide.
     #[inline]
-    fn count(&mut self, text: &Text, came: Came) {
+    fn count(&mut self, text: &Text, came: Came) -> bool {
         match &mut self.reader {
-            Reader::Codes { codes, .. } => {
-                codes.see(text.hash, cause::is_default(text), came.sender, came.weight)
-            }
-            Reader::Texts { texts, .. } => texts.see(text, came.weight),
-            Reader::Numbers { .. } => {}
+            Reader::Codes { codes, .. } => codes.see(text, came),
+            Reader::Texts { texts, .. } => texts.see(text, came),
+            Reader::Numbers { .. } => false,
         }
     }
 
@@ -358,6 +360,36 @@ impl Watched {
         }
     }
 
+    /// Marks that were seen.
+    fn seen(&self) -> Vec<u64> {
+        match &self.reader {
+            Reader::Numbers { .. } => Vec::new(),
+            Reader::Codes { codes, .. } => codes.seen(),
+            Reader::Texts { texts, .. } => texts.seen(),
+        }
+    }
+
+    /// A mark that never was there, and now is.
+    fn news(&mut self, came: Came, before: Option<&Before>) -> Option<Named> {
+        let (cause, news) = match &mut self.reader {
+            Reader::Numbers { .. } => None,
+            Reader::Codes { codes, sample } => codes.news(sample.past(), &sample.recent(sample::RECENT)),
+            Reader::Texts { texts, sample } => texts.news(sample.past(), &sample.recent(sample::RECENT)),
+        }?;
+        self.suspicion = None;
+        let undone =
+            before.filter(|before| before.is_back(&self.recent(), came.t_ns)).map(|before| before.kind);
+        let (with, all) = news.messages;
+        Some(Named {
+            cause: undone.map_or(cause, Cause::from),
+            reverted: undone.is_some(),
+            rate: (0.0, f64::from(with) / f64::from(all.max(1))),
+            onset_ns: news.onset_ns,
+            affected: (u64::from(with), u64::from(all.max(with))),
+            error: news.error.max(1e-300),
+        })
+    }
+
     /// The last values.
     fn recent(&self) -> Kept {
         const LATEST: usize = BLOCK as usize;
@@ -385,6 +417,9 @@ impl Watched {
     }
 
     fn judge(&mut self, came: Came, before: Option<&Before>) -> Option<Named> {
+        if let Some(named) = self.news(came, before) {
+            return Some(named);
+        }
         let suspicion = self.suspicion.take_if(|suspicion| suspicion.missing == 0)?;
         let Suspicion { departure, since, values, .. } = *suspicion;
         let is_immediate = since.messages < 1.0;

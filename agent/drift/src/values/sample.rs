@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// Values that are the last ones.
-const RECENT: usize = 64;
+pub(crate) const RECENT: usize = 64;
 /// Values from before.
 pub(crate) const PAST: usize = 128;
 

@@ -4,31 +4,65 @@ use pitot_observe::value::{Classes, Text};
 
 use super::{Cause, currency, mode, share};
 use crate::evidence::Kind;
+use crate::values::unseen::News;
+
+/// Messages with a new code that is written in another way, after which the others of its kind would have come.
+const ENOUGH_OF_ONE: u32 = 24;
 
 /// What `recent` codes are to `past` ones.
 pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) -> bool) -> Cause {
     if share(recent, super::is_default) > share(past, super::is_default) + 0.04 {
         return Kind::DefaultSubstituted.into();
     }
+    let new: Vec<Text> = recent.iter().filter(|text| !is_known(text.hash)).copied().collect();
+    let part = new.len() as f64 / recent.len().max(1) as f64;
+    if part > 0.0 && is_respelled(past, &new, part) {
+        return Kind::FormatChanged.into();
+    }
     if currency::is_replaced(past, recent) {
         return Kind::CurrencyChanged.into();
     }
-    let new: Vec<Text> = recent.iter().filter(|text| !is_known(text.hash)).copied().collect();
-    let part = new.len() as f64 / recent.len().max(1) as f64;
-    if part > 0.0 && looks_other(past, &new) && distinct(&new) > 1 {
-        return Kind::FormatChanged.into();
-    }
-    if part > 0.9 && distinct(&new) > 1 {
-        return Kind::MeaningChanged.into();
-    }
     if part > 0.0 {
-        return Kind::EnumValueAdded.into();
+        return of_new(&new, part).into();
     }
     let often = mode(recent, |a, b| a.hash.cmp(&b.hash)).map_or(0.0, |(_, often)| often);
     if often > 0.98 && distinct(past) > 1 {
         return Kind::ValueFrozen.into();
     }
     of_frequencies(past, recent).into()
+}
+
+/// What a code is that never was there; `new` are all such codes, in this part of the messages. `None`: more of them must be
+/// seen.
+pub(crate) fn of_new_codes(
+    past: &[Text],
+    recent: &[Text],
+    new: &[Text],
+    news: &News<Text>,
+    part: f64,
+) -> Option<Cause> {
+    if super::is_default(&news.value) {
+        return Some(Kind::DefaultSubstituted.into());
+    }
+    if is_respelled(past, new, part) {
+        return Some(Kind::FormatChanged.into());
+    }
+    if news.messages.0 < ENOUGH_OF_ONE && looks_other(past, new) {
+        return None;
+    }
+    if currency::is_replaced(past, recent) {
+        return Some(Kind::CurrencyChanged.into());
+    }
+    Some(of_new(new, part).into())
+}
+
+/// Whether new codes in this part of the messages are the old ones in another spelling.
+fn is_respelled(past: &[Text], new: &[Text], part: f64) -> bool {
+    looks_other(past, new) && (distinct(new) > 1 || part > 0.9 && distinct(past) > 1)
+}
+
+fn of_new(new: &[Text], part: f64) -> Kind {
+    if part > 0.9 && distinct(new) > 1 { Kind::MeaningChanged } else { Kind::EnumValueAdded }
 }
 
 /// Whether the same frequencies are now those of other codes.
