@@ -10,6 +10,7 @@ use crate::config::{Config, HISTORY};
 use crate::field::Field;
 use crate::flow::Flow;
 use crate::plan::Fields;
+use crate::values;
 
 /// A flow.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,14 +42,62 @@ pub struct PathDescription {
     pub is_required: bool,
     /// Share of the messages that hold it in which it is null somewhere.
     pub nulls: f64,
+    /// What its values are like; `None` where it has none: an object, an array, or always null.
+    pub values: Option<ValuesDescription>,
     /// What is watched of it.
     pub channels: Vec<ChannelDescription>,
+}
+
+/// What is known of the values of a path. Figures are as they were sent: what shows them rounds them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValuesDescription {
+    /// How they are read.
+    pub known: Known,
+    /// Messages from which that is known, or that were looked at so far.
+    pub messages: u64,
+    /// Messages with the path that it takes until a change of values is reported. 0: it is armed.
+    pub needs: u64,
+}
+
+/// How values are read, and where they lie: `middle` are the lower and the upper quartile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Known {
+    /// Not known yet, or of no one kind.
+    Nothing,
+    /// Numbers.
+    Numbers {
+        /// As they are.
+        middle: (f64, f64),
+    },
+    /// Numbers that grow.
+    Steps {
+        /// From one message to the next.
+        middle: (f64, f64),
+    },
+    /// Moments.
+    Times {
+        /// Before the message came, in seconds.
+        middle: (f64, f64),
+    },
+    /// Dates.
+    Days {
+        /// Before the message came, in seconds.
+        middle: (f64, f64),
+    },
+    /// Of a small set: texts or booleans.
+    Codes {
+        /// Different ones.
+        count: u64,
+    },
+    /// Names, identifiers, sentences.
+    Texts,
 }
 
 /// A property that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelDescription {
-    /// `presence`, `null`, `type`.
+    /// `presence`, `null`, `type`, `values`.
     pub name: &'static str,
     /// Messages that it still needs before a change of it is reported: of those that hold the path, or for `presence` the
     /// object around it. 0: it is armed.
@@ -72,7 +121,8 @@ impl Flow {
             // Its path is a part of the field's, so it comes before; a file may say otherwise.
             let parent = field.parent.and_then(|parent| places.get(parent as usize).copied());
             let parent = parent.filter(|parent| *parent < place);
-            Some(PathDescription { parent, ..describe(field, fields) })
+            let values = self.values_of(*slot).and_then(values::Field::describe);
+            Some(PathDescription { parent, ..describe(field, fields, values) })
         };
         FlowDescription {
             key: Arc::clone(&self.key),
@@ -83,16 +133,17 @@ impl Flow {
     }
 }
 
-fn describe(field: &Field, fields: &Fields) -> PathDescription {
+fn describe(field: &Field, fields: &Fields, values: Option<ValuesDescription>) -> PathDescription {
     let parent = field.parent.and_then(|parent| fields.get(parent)).filter(|_| field.is_member);
     let objects = parent.map(|parent| parent.objects);
-    // What values are like is told by their own channels, each with a name and what it needs, below these.
+    let needs = |history: u64| HISTORY.saturating_sub(history);
     let channels = [
-        objects.map(|objects| ("presence", history(&field.presence, objects, field.absent_from))),
-        Some(("null", history(&field.nulls, field.messages, field.not_null_from))),
-        Some(("type", field.messages.saturating_sub(field.types_from))),
+        objects.map(|objects| ("presence", needs(history(&field.presence, objects, field.absent_from)))),
+        Some(("null", needs(history(&field.nulls, field.messages, field.not_null_from)))),
+        Some(("type", needs(field.messages.saturating_sub(field.types_from)))),
+        values.map(|values| ("values", values.needs)),
     ];
-    let channel = |(name, history)| ChannelDescription { name, needs: HISTORY.saturating_sub(history) };
+    let channel = |(name, needs)| ChannelDescription { name, needs };
     PathDescription {
         path: Arc::clone(&field.path),
         parent: None,
@@ -102,6 +153,7 @@ fn describe(field: &Field, fields: &Fields) -> PathDescription {
         is_required: objects
             .is_some_and(|objects| field.presence.is_always() && field.presence.last_some == objects),
         nulls: share(&field.nulls, field.messages),
+        values,
         channels: channels.into_iter().flatten().map(channel).collect(),
     }
 }

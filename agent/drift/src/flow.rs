@@ -121,10 +121,19 @@ impl Flow {
         &self.fields
     }
 
+    pub(crate) fn values_of(&self, slot: u32) -> Option<&values::Field> {
+        self.values.get(slot as usize)
+    }
+
     /// What was reported of the chosen paths is as it should be: a return to what was before is a change.
     pub(crate) fn approve(&mut self, chosen: &impl Fn(&str) -> bool) {
         for field in self.fields.list.iter_mut().filter(|field| chosen(&field.path)) {
             (field.presence_report, field.null_report, field.type_report) = (None, None, None);
+        }
+        for (field, values) in self.fields.list.iter().zip(&mut self.values) {
+            if chosen(&field.path) {
+                values.approve();
+            }
         }
         self.relations.approve(&self.fields, chosen);
     }

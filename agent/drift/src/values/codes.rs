@@ -109,6 +109,11 @@ impl Codes {
         self.known.iter().chain(self.unseen.known()).copied().collect()
     }
 
+    /// Codes that are known.
+    pub(crate) fn count(&self) -> usize {
+        self.known.len()
+    }
+
     pub(crate) fn is_known(&self, code: u64) -> bool {
         self.known.contains(&code)
     }

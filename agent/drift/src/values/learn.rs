@@ -38,6 +38,11 @@ impl Learning {
         Self { values: Vec::new(), seen }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Takes the first value of a message. Whether they are enough.
     pub(crate) fn see(&mut self, value: Value, t_ns: u64) -> bool {
         self.values.push((value, t_ns));

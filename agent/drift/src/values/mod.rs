@@ -7,6 +7,7 @@
 
 mod cause;
 mod codes;
+mod describe;
 mod learn;
 mod numbers;
 mod others;
@@ -177,6 +178,11 @@ impl Field {
     pub(crate) fn has_times_of_another_type(&self) -> bool {
         let State::Watching(watched) = &self.state else { return false };
         watched.is_time() && watched.others.as_ref().is_some_and(|others| others.are_times())
+    }
+
+    /// What was reported is as it should be: a return to what was before is a change.
+    pub(crate) fn approve(&mut self) {
+        self.before = None;
     }
 
     /// The change, if there is one. The field is then learned anew.

@@ -257,6 +257,13 @@ impl Scales {
         self.scales.last().map_or(0.0, |scale| scale.rates[channel])
     }
 
+    /// Messages of this baseline, and how many more it takes before something is said of the smallest windows.
+    pub(crate) fn history(&self) -> (u64, u64) {
+        let times = if self.is_flat() { FLAT_HISTORY } else { HISTORY };
+        let needs = (times * BLOCK as f32 - self.messages).max(0.0);
+        (self.messages as u64, needs as u64)
+    }
+
     /// Adds a scale, with what is known of the one below.
     fn add(&mut self, rates: Sums, dispersions: Sums) {
         let guess = self.guesses.get(self.scales.len()).copied().unwrap_or_default();

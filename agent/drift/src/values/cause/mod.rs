@@ -44,7 +44,7 @@ fn mode<T: Copy + PartialEq>(values: &[T], order: impl Fn(&T, &T) -> std::cmp::O
 }
 
 /// The value below which this share of some lies.
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     super::quantile(&sorted, share)

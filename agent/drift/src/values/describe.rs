@@ -1,0 +1,37 @@
+//! What is known of a field's values, in words and figures.
+
+use super::cause::quantile;
+use super::learn::ENOUGH;
+use super::numbers::Reading;
+use super::{Field, Kept, Reader, State};
+use crate::describe::{Known, ValuesDescription};
+
+impl Field {
+    /// What its values are like; `None` where it has none that are no objects, arrays or null.
+    pub(crate) fn describe(&self) -> Option<ValuesDescription> {
+        let watched = match &self.state {
+            State::Learning(learning, _) => {
+                let messages = learning.len() as u64;
+                let needs = (ENOUGH as u64).saturating_sub(messages);
+                let is_any = messages > 0 || self.message > 0;
+                return is_any.then_some(ValuesDescription { known: Known::Nothing, messages, needs });
+            }
+            State::Watching(watched) => watched,
+        };
+        let known = match (&watched.reader, watched.past()) {
+            (Reader::Numbers { numbers, .. }, Kept::Numbers(past)) => {
+                let middle = (quantile(&past, 0.25), quantile(&past, 0.75));
+                match numbers.reading {
+                    Reading::Plain => Known::Numbers { middle },
+                    Reading::Step => Known::Steps { middle },
+                    Reading::Age(_) => Known::Times { middle },
+                    Reading::Day => Known::Days { middle },
+                }
+            }
+            (Reader::Codes { codes, .. }, _) => Known::Codes { count: codes.count() as u64 },
+            _ => Known::Texts,
+        };
+        let (messages, needs) = watched.scales.history();
+        Some(ValuesDescription { known, messages, needs })
+    }
+}
