@@ -356,6 +356,15 @@ impl Watched {
         matches!(&self.reader, Reader::Numbers { numbers, .. } if numbers.reading.is_time())
     }
 
+    fn is_delay(&self, recent: &Kept) -> bool {
+        match (&self.reader, recent) {
+            (Reader::Numbers { sample, .. }, Kept::Numbers(recent)) => {
+                self.is_time() && cause::is_delay(sample.past(), recent)
+            }
+            _ => false,
+        }
+    }
+
     /// Values of before the last ones.
     fn past(&self) -> Kept {
         match &self.reader {
@@ -445,8 +454,9 @@ impl Watched {
             self.is_outdated = true;
             return None;
         }
-        // A process that goes up and down by itself goes elsewhere by itself: that alone is not enough.
-        if cause.kind == Kind::DistributionShifted && !departure.is_flat {
+        // A process that goes up and down by itself goes elsewhere by itself: that alone is not enough. Nor is it that other
+        // senders, with other clocks, send more.
+        if cause.kind == Kind::DistributionShifted && (!departure.is_flat || self.is_delay(&recent)) {
             self.scales.widen(&departure);
             return None;
         }

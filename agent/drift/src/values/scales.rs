@@ -46,10 +46,10 @@ const INFORMATIVE: std::ops::RangeInclusive<f32> = 0.2..=0.8;
 /// How many times longer than a window what is known must be; the same, where windows are flat.
 const HISTORY: f32 = 8.0;
 const FLAT_HISTORY: f32 = 4.0;
+/// How much more windows of twice the size are supposed to vary, as long as nothing is known of them.
+const GROWTH: f32 = 1.05;
 /// How cautious one gets.
 const MOST_CAUTION: f64 = 4.0;
-/// Scales that are asked: waves of hours and days are beyond.
-const FLAT_SCALES: usize = 5;
 /// Squared standardised departures are taken to be at most this many times what is expected, when learned.
 const LARGEST: f32 = 16.0;
 /// Dispersions are at least this: properties of values in one message are averaged, which makes it small.
@@ -98,6 +98,8 @@ fn lengthened(x: u16) -> f32 {
 struct Scale {
     rates: Sums,
     dispersions: Sums,
+    /// Messages that the rates are of.
+    base: f32,
     /// Windows so far.
     windows: f32,
     /// The last one, and the one before it.
@@ -178,7 +180,7 @@ impl Scales {
             guesses,
             caution: like.map_or(1.0, |like| like.caution),
         };
-        scales.add(rates, independent.map(|d| d * clustering.max(1.0)));
+        scales.add(rates, n, independent.map(|d| d * clustering.max(1.0)));
         scales
     }
 
@@ -192,13 +194,12 @@ impl Scales {
             found = stronger(found, departure);
             let is_new = scale >= self.scales.len();
             if let Some(below) = self.scales.last().filter(|_| is_new) {
-                let (rates, dispersions) = (below.rates, below.dispersions.map(|d| d * 1.2));
-                self.add(rates, dispersions);
+                let (rates, base, dispersions) = (below.rates, below.base, below.dispersions);
+                self.add(rates, base, dispersions);
             }
             let history = self.messages;
-            let Some(known) = self.scales.get_mut(scale) else { break };
             if found.is_none() && !is_new {
-                known.learn(memory(scale));
+                self.learn(scale);
                 self.judge_flatness(scale);
             }
             let Some(known) = self.scales.get_mut(scale) else { break };
@@ -265,12 +266,13 @@ impl Scales {
     }
 
     /// Adds a scale, with what is known of the one below.
-    fn add(&mut self, rates: Sums, dispersions: Sums) {
+    fn add(&mut self, rates: Sums, base: f32, dispersions: Sums) {
         let guess = self.guesses.get(self.scales.len()).copied().unwrap_or_default();
         let dispersions = std::array::from_fn(|channel| dispersions[channel].max(guess[channel]));
         self.scales.push(Scale {
             rates,
             dispersions,
+            base,
             windows: 0.0,
             last: Window::default(),
             previous: Window::default(),
@@ -279,6 +281,20 @@ impl Scales {
             is_half: false,
             is_flat: false,
         });
+    }
+
+    fn learn(&mut self, scale: usize) {
+        let guess = self.guesses.get(scale).copied().unwrap_or_default();
+        let Some((known, below)) = self.scales.get_mut(..=scale).and_then(<[Scale]>::split_last_mut) else {
+            return;
+        };
+        // Until it has windows of its own, it is what is known of those of half the size, by now.
+        if let Some(below) = below.last().filter(|_| known.windows == 0.0) {
+            let of = |channel: usize| guess[channel].max(GROWTH * below.dispersions[channel]);
+            known.dispersions = std::array::from_fn(of);
+            (known.rates, known.base) = (below.rates, below.base);
+        }
+        known.learn(memory(scale));
     }
 
     fn judge_flatness(&mut self, scale: usize) {
@@ -290,18 +306,18 @@ impl Scales {
         let informative = all.filter(|(rate, _)| (0.02..=0.98).contains(*rate)).map(|(_, (d, f))| d / f);
         // A mean of so many squares errs by as much.
         let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
-        known.is_flat = mean(informative).is_none_or(|ratio| ratio < FLAT + error);
+        known.is_flat = mean(informative).is_none_or(|ratio| ratio < FLAT + 2.0 * error);
     }
 
-    /// Whether all windows, of whatever size there were some, vary no more than the smallest.
-    fn is_flat(&self) -> bool {
-        let known = || self.scales.iter().skip(1).take(FLAT_SCALES).filter(|known| known.windows >= PRIOR);
+    /// Whether windows of up to twice this size vary no more than the smallest.
+    fn is_flat(&self, scale: usize) -> bool {
+        let known = || self.scales.iter().skip(1).take(scale + 1).filter(|known| known.windows >= PRIOR);
         known().next().is_some() && known().all(|known| known.is_flat)
     }
 
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
-        let is_flat = self.is_flat();
+        let is_flat = self.is_flat(scale);
         let history = if is_flat { FLAT_HISTORY } else { HISTORY };
         if window.messages * history > self.messages {
             return None;
@@ -366,7 +382,8 @@ impl Scale {
             return;
         }
         self.windows += 1.0;
-        let weight = (1.0 / (self.windows + PRIOR)).max(1.0 / memory);
+        self.base = (self.base + window.messages).min(memory * window.messages);
+        let weight = window.messages / self.base;
         let of_dispersion = (1.0 / (self.windows + PRIOR)).max(1.0 / DISPERSION_MEMORY);
         for channel in 0..CHANNELS {
             let dispersion = &mut self.dispersions[channel];
@@ -383,7 +400,7 @@ impl Scale {
         std::array::from_fn(|channel| {
             let p = self.rates[channel].clamp(floor, 1.0 - floor);
             let distance = window.sums[channel] - n * p;
-            shortened(distance * distance / (n * p * (1.0 - p)))
+            shortened(distance * distance / (n * p * (1.0 - p) * (1.0 + n / self.base)))
         })
     }
 

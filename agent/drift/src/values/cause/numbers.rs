@@ -29,6 +29,11 @@ const POWERS: usize = 6;
 const DEFAULTS: [f64; 5] = [0.0, -1.0, 9_999.0, 99_999.0, 999_999.0];
 /// What a hypothesis with a number to be found must be better by, as a log likelihood.
 const FREEDOM: f64 = 3.0;
+const HALF: f64 = 0.5;
+/// A log likelihood ratio that leaves no doubt.
+const CLEAR: f64 = 10.0;
+/// A factor nearer to one than this is none.
+const NEAR: f64 = 0.02;
 /// A share below this is not a change of what the field means, but of some values.
 const FEW: f64 = 0.1;
 
@@ -46,6 +51,8 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     let mut best = (still.0, still.1, Cause::from(Kind::DistributionShifted));
     let mut try_one = |map: &dyn Fn(f64) -> f64, penalty: f64, cause: Cause| {
         let (likelihood, part) = space.likelihood(map);
+        // What explains only some of the values must do so the better.
+        let penalty = if part < HALF { 2.0 * penalty } else { penalty };
         if likelihood - penalty > best.0 {
             best = (likelihood - penalty, part, cause);
         }
@@ -61,18 +68,27 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     try_one(&|x| x * 1.8 + 32.0, FREEDOM, Cause { factor: Some(1.8), ..Kind::UnitChanged.into() });
     try_one(&|x| (x - 32.0) / 1.8, FREEDOM, Cause { factor: Some(1.0 / 1.8), ..Kind::UnitChanged.into() });
     let (old, new) = (median(past), median(recent));
-    try_one(&|x| x + new - old, 2.0 * FREEDOM, Kind::DistributionShifted.into());
     let spread = |values: &[f64]| quantile(values, 0.75) - quantile(values, 0.25);
-    let times = spread(recent) / spread(past);
-    if times.is_finite() {
-        try_one(&|x| (x - old) * times + new, 2.0 * FREEDOM, Kind::DistributionShifted.into());
+    // Where the medians and quartiles lie is a guess; the likelihood knows better.
+    let step = 0.2 * spread(recent);
+    for about in [-2.0, -1.0, 0.0, 1.0, 2.0] {
+        try_one(&|x| x + new - old + about * step, 2.0 * FREEDOM, Kind::DistributionShifted.into());
     }
-    // The ratio of the medians is a guess; the likelihood knows better.
+    for about in [0.8, 1.0, 1.25] {
+        let times = about * spread(recent) / spread(past);
+        if times.is_finite() {
+            let map = |x| (x - old) * times + new;
+            try_one(&map, 2.0 * FREEDOM, Kind::DistributionShifted.into());
+        }
+    }
+    // What moves by less than its spread may have been added to as well as multiplied; what moves by far more, hardly.
+    let is_small = (new - old).abs() < 3.0 * spread(past);
+    let penalty = if is_small { 3.0 * FREEDOM } else { 2.0 * FREEDOM };
     for about in [0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] {
         let factor = about * new / old;
-        if factor.is_finite() && factor > 0.0 {
+        if factor.is_finite() && factor > 0.0 && (factor - 1.0).abs() > NEAR {
             let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
-            try_one(&|x| x * factor, 2.0 * FREEDOM, cause);
+            try_one(&|x| x * factor, penalty, cause);
         }
     }
     let (likelihood, part, cause) = best;
@@ -96,10 +112,21 @@ fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
     let before = share(past, |x| *x == value);
     let kind = if DEFAULTS.contains(&value) { Kind::DefaultSubstituted } else { Kind::ValueFrozen };
     // Of values of which no two are the same, one that comes often is held.
-    let is_held = mode(past, f64::total_cmp).is_some_and(|(_, most)| most < 0.05) && often > 0.12;
+    let most = mode(past, f64::total_cmp).map_or(0.0, |(_, most)| most);
+    let is_held = most < 0.05 && often > 0.12 && surprise(often, recent.len(), most) > CLEAR;
     let is_flood = (often > 0.95 && before < 0.9) || is_held;
-    let is_default = kind == Kind::DefaultSubstituted && often > 3.0 * before + 0.08;
+    let is_default = kind == Kind::DefaultSubstituted
+        && often > 3.0 * before + 0.08
+        && surprise(often, recent.len(), before) > 2.0 * FREEDOM;
     (is_flood || is_default).then(|| kind.into())
+}
+
+/// The log likelihood ratio of a share of `n` values being what it is, and it being that of before, which is known no better
+/// than of some dozens.
+fn surprise(share: f64, n: usize, before: f64) -> f64 {
+    let before = before.clamp(0.02, 0.98);
+    let part = |a: f64, b: f64| if a <= 0.0 { 0.0 } else { a * (a / b).ln() };
+    n as f64 * (part(share, before) + part(1.0 - share, 1.0 - before))
 }
 
 /// Whether most values lie where few did.

@@ -3,6 +3,12 @@
 use super::{Cause, quantile, share};
 use crate::evidence::Kind;
 
+/// Whether moments only lie a little nearer or farther than before: a mix of senders whose clocks are off, or a queue.
+pub(crate) fn is_delay(past: &[f64], recent: &[f64]) -> bool {
+    const SHORT_S: f64 = 30.0;
+    [0.1, 0.5, 0.9].into_iter().all(|at| (quantile(recent, at) - quantile(past, at)).abs() < SHORT_S)
+}
+
 /// Whether times moved by an hour when clocks are put forward or back somewhere: local times, as they should be. That is
 /// on a Sunday (or, seen from UTC, the day before): the last of March and October in Europe, the second of March and the
 /// first of November in North America, the first of April and October and the last of September in the south.
