@@ -260,7 +260,7 @@ impl Scales {
 
     /// Messages of this baseline, and how many more it takes before something is said of the smallest windows.
     pub(crate) fn history(&self) -> (u64, u64) {
-        let times = if self.is_flat() { FLAT_HISTORY } else { HISTORY };
+        let times = if self.is_flat(0) { FLAT_HISTORY } else { HISTORY };
         let needs = (times * BLOCK as f32 - self.messages).max(0.0);
         (self.messages as u64, needs as u64)
     }
