@@ -1,13 +1,16 @@
 //! The body that is expected next of a flow: one like those before, name for name and kind for kind.
 //!
-//! Most flows are written by one program and look the same for long: one comparison with the tape then tells the shape,
-//! and the tree of names is not walked. Like the other caches it changes no result: what differs at all is walked.
+//! Most flows are written by one program and look the same for long. Where all but the values is the same byte for byte, the
+//! values are read off ([`Template`]); else one comparison with the tape tells the shape, and the tree of names is not
+//! walked. Like the other caches it changes no result: what differs at all is walked.
 
 use std::sync::Arc;
 
 use simd_json::Node;
 
+use crate::operation;
 use crate::shape::{Counts, Shape, ValueKind};
+use crate::template::Template;
 use crate::trie::is_same_name;
 use crate::value::{Leaf, Values};
 use crate::walk::describe;
@@ -42,6 +45,7 @@ type Shaped = (Arc<Shape>, Counts);
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
     body: Body,
+    template: Option<Template>,
     shaped: Option<Shaped>,
     /// What the last body had that was not expected, and how many in a row had it.
     other: Option<Shaped>,
@@ -55,8 +59,23 @@ impl Expected {
         Some((Arc::clone(shape), counts.clone(), self.body.values(tape)))
     }
 
+    /// The same of a body that is not parsed yet, if it differs from the one learned from in its values only. It has no
+    /// operation.
+    pub(crate) fn read(&mut self, body: &[u8]) -> Option<(Arc<Shape>, Counts, Values)> {
+        let (shape, counts) = self.shaped.as_ref()?;
+        let values = self.template.as_mut()?.values(body)?;
+        Some((Arc::clone(shape), counts.clone(), values))
+    }
+
     /// Learns from a body that was not expected, and in which no object has a name twice.
-    pub(crate) fn learn(&mut self, tape: &[Node<'_>], shape: &Arc<Shape>, counts: &Counts, values: &[Leaf]) {
+    pub(crate) fn learn(
+        &mut self,
+        body: &[u8],
+        tape: &[Node<'_>],
+        shape: &Arc<Shape>,
+        counts: &Counts,
+        values: &[Leaf],
+    ) {
         let is_same = |(other, of_other): &Shaped| Arc::ptr_eq(other, shape) && of_other == counts;
         if !self.other.as_ref().is_some_and(is_same) {
             self.other = Some((Arc::clone(shape), counts.clone()));
@@ -65,6 +84,7 @@ impl Expected {
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.in_a_row == ENOUGH && tape.len() <= LONGEST {
             self.body = Body::of(tape, values);
+            self.template = if operation::may_be(tape) { None } else { Template::of(body, values) };
             self.shaped = self.other.take();
         }
     }
@@ -130,5 +150,20 @@ impl Body {
         body.parts.shrink_to_fit();
         body.names.shrink_to_fit();
         body
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::tape::Parser;
+
+    /// The values that the parser finds in a body, all at entry 0.
+    pub(crate) fn tape_values(body: &str) -> Values {
+        let read = |tape: &[Node<'_>]| {
+            let known = vec![Leaf { entry: 0, value: crate::value::Value::Boolean(true) }; tape.len()];
+            Body::of(tape, &known).values(tape)
+        };
+        Parser::new(128).parse(body.as_bytes(), read).unwrap()
     }
 }

@@ -80,6 +80,9 @@ impl Flow {
         limits: Limits,
     ) -> Result<Counted, Unobserved> {
         let Self { trie, shapes, expected, key, hash, operations, .. } = self;
+        if let Some((shape, counts, values)) = expected.read(body) {
+            return Ok(Counted { shape: Some(shape), counts, values, key: Arc::clone(key), hash: *hash });
+        }
         parser.parse(body, |tape| {
             let operation = (key.side == Side::Request).then(|| operation::of(tape)).flatten();
             let (key, hash) = match operation {
@@ -100,7 +103,7 @@ impl Flow {
             let (shape, counts, values, forgotten) = shapes.of(trie, walker.values());
             counters.forgotten_shapes += forgotten as u64;
             if replaced == 0 {
-                expected.learn(tape, &shape, &counts, &values.leaves);
+                expected.learn(body, tape, &shape, &counts, &values.leaves);
             }
             Ok(Counted { shape: Some(shape), counts, values, key, hash })
         })?

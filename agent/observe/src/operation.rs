@@ -29,6 +29,11 @@ pub(crate) fn of<'t>(tape: &'t [Node<'_>]) -> Option<&'t str> {
     found.operation().filter(|name| is_name(name))
 }
 
+/// Whether a body with the names of this one, whatever its values, may ask for an operation.
+pub(crate) fn may_be(tape: &[Node<'_>]) -> bool {
+    members(tape).any(|(name, _)| matches!(name, "query" | "jsonrpc" | "extensions"))
+}
+
 #[derive(Default)]
 struct Members<'t> {
     query: Option<&'t str>,

@@ -67,21 +67,22 @@ impl Text {
     #[inline(always)]
     pub fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
-        let mut looks = Looks { classes: 0, skeleton: Skeleton { hash: 0, signs: 0, last: NONE } };
+        let mut looks = Looks::NONE;
         let mut hash = TextHash::new(bytes.len());
         let (chunks, rest) = bytes.as_chunks::<16>();
         for (i, chunk) in chunks.iter().enumerate() {
             let chunk = u128::from_le_bytes(*chunk);
             hash.add(chunk);
             if i < HEAD / 16 {
-                looks.take(chunk, u128::MAX);
+                looks.take(chunk, classify(&chunk.to_le_bytes()));
             }
         }
         if !rest.is_empty() {
             let chunk = hash::last_chunk(bytes);
             hash.add(chunk);
             if bytes.len() < HEAD {
-                looks.take(chunk, u128::MAX >> (8 * (16 - rest.len())));
+                let valid = u128::MAX >> (8 * (16 - rest.len()));
+                looks.take(chunk, classify(&chunk.to_le_bytes()) & valid);
             }
         }
         let mut classes = looks.classes();
@@ -104,6 +105,61 @@ impl Text {
     }
 }
 
+impl Text {
+    /// Of what `bytes` begin with up to a quote, and how many bytes that is: a string of JSON as it is written. `None` where
+    /// it has escapes, and where it is no such string.
+    #[inline]
+    pub(crate) fn quoted(bytes: &[u8]) -> Option<(Self, usize)> {
+        let mut looks = Looks::NONE;
+        let mut head = [0; HEAD / 16];
+        let mut end = 0;
+        for kept in &mut head {
+            let chunk = chunk_at(bytes, end);
+            // Zeros behind the last byte are a break, too.
+            let length = before_break(chunk);
+            let valid = if length < 16 { (1_u128 << (8 * length)) - 1 } else { u128::MAX };
+            *kept = chunk & valid;
+            looks.take(*kept, classify(&chunk.to_le_bytes()) & valid);
+            end += length as usize;
+            if length < 16 {
+                break;
+            }
+        }
+        let mut is_wide = false;
+        if end == HEAD {
+            loop {
+                let chunk = chunk_at(bytes, end);
+                is_wide |= !chunk.to_le_bytes().is_ascii();
+                let length = before_break(chunk);
+                end += length as usize;
+                if length < 16 {
+                    break;
+                }
+            }
+        }
+        let text = bytes.get(..end).filter(|_| bytes.get(end) == Some(&b'"'))?;
+        let classes = looks.classes();
+        if is_wide || classes & Classes::WIDE.0 != 0 {
+            return Some((Self::of(std::str::from_utf8(text).ok()?), end));
+        }
+        let hash = if end <= HEAD {
+            let mut hash = TextHash::new(end);
+            head.iter().take(end.div_ceil(16)).for_each(|chunk| hash.add(*chunk));
+            hash.finish()
+        } else {
+            hash::text64(text)
+        };
+        let text = Self {
+            hash,
+            length: u32::try_from(end).unwrap_or(u32::MAX),
+            skeleton: looks.skeleton.hash,
+            classes: Classes(classes),
+            time_ns: time::rfc3339(text),
+        };
+        Some((text, end))
+    }
+}
+
 /// What the bytes of a text look like.
 struct Looks {
     /// Classes met, anywhere in its sixteen bytes.
@@ -112,10 +168,11 @@ struct Looks {
 }
 
 impl Looks {
-    /// Takes the next sixteen bytes, of which those in `valid` are of the text.
+    const NONE: Self = Self { classes: 0, skeleton: Skeleton { hash: 0, signs: 0, last: NONE } };
+
+    /// Takes the next sixteen bytes, of these classes; those that are not of the text have none.
     #[inline(always)]
-    fn take(&mut self, chunk: u128, valid: u128) {
-        let classes = u128::from_le_bytes(classify(&chunk.to_le_bytes())) & valid;
+    fn take(&mut self, chunk: u128, classes: u128) {
         self.classes |= classes;
         self.skeleton.add(chunk, classes);
     }
@@ -131,7 +188,7 @@ impl Looks {
 
 /// The class of each byte, written so that a compiler takes all of them at once.
 #[inline(always)]
-fn classify(bytes: &[u8; 16]) -> [u8; 16] {
+fn classify(bytes: &[u8; 16]) -> u128 {
     let mut classes = [0; 16];
     for (class, byte) in classes.iter_mut().zip(*bytes) {
         let digit = if byte.wrapping_sub(b'0') < 10 { Classes::DIGIT.0 } else { 0 };
@@ -142,7 +199,37 @@ fn classify(bytes: &[u8; 16]) -> [u8; 16] {
         let other = if byte >= 0x80 { Classes::WIDE.0 } else { sign };
         *class = if digit | letter == 0 { other } else { digit | letter };
     }
-    classes
+    u128::from_le_bytes(classes)
+}
+
+/// How many bytes are before the first that ends or breaks what stands between the quotes of a string (A. Mycroft's test
+/// for a byte, whose first hit is exact); 16 where there is none.
+#[inline(always)]
+fn before_break(chunk: u128) -> u32 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let hits = |word: u64| {
+        let (quote, backslash) = (word ^ ONES * b'"' as u64, word ^ ONES * b'\\' as u64);
+        let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+        let is_control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+        (is_zero(quote) | is_zero(backslash) | is_control) & (ONES << 7)
+    };
+    let (low, high) = (hits(chunk as u64), hits((chunk >> 64) as u64));
+    if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 }
+}
+
+/// The sixteen bytes from place `at` on, with zeros behind the last.
+#[inline(always)]
+fn chunk_at(bytes: &[u8], at: usize) -> u128 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(chunk) => u128::from_le_bytes(*chunk),
+        None => last_chunk_at(bytes, at),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn last_chunk_at(bytes: &[u8], at: usize) -> u128 {
+    hash::last_chunk(bytes.get(at..).unwrap_or_default())
 }
 
 /// See [`Text::skeleton`].
@@ -252,6 +339,14 @@ mod tests {
         fn agrees_with_a_plain_pass(text in "[a-zA-Z0-9 -]{0,80}|[ -~]{0,80}|\\PC{0,40}|[\0-\u{ff}]{0,40}|[aÃ¼ü\u{fffd}é ]{0,20}") {
             let found = Text::of(&text);
             prop_assert_eq!((found.length, found.skeleton, found.classes.bits()), plain(&text));
+        }
+
+        #[test]
+        fn quoted_ones_are_the_same(text in "[a-zA-Z0-9 -]{0,80}|[ -~&&[^\"\\\\]]{0,80}|[^\"\\\\\0-\u{1f}]{0,40}", more in "[ -~]{0,40}") {
+            let written = format!("{text}\"{more}");
+            prop_assert_eq!(Text::quoted(written.as_bytes()), Some((Text::of(&text), text.len())));
+            prop_assert_eq!(Text::quoted(text.as_bytes()), None);
+            prop_assert_eq!(Text::quoted(format!("{text}\\\"{more}").as_bytes()), None);
         }
 
         #[test]

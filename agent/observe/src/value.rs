@@ -80,12 +80,7 @@ impl Values {
         let value = match node {
             Node::String(text) => Value::Text(Text::of(text)),
             Node::Static(StaticNode::Bool(b)) => Value::Boolean(*b),
-            Node::Static(StaticNode::I64(n)) => {
-                if n.unsigned_abs() > SAFE {
-                    self.keep(i128::from(*n));
-                }
-                Value::Number(*n as f64)
-            }
+            Node::Static(StaticNode::I64(n)) => return self.push_integer(entry, *n),
             Node::Static(StaticNode::U64(n)) => {
                 if *n > SAFE {
                     self.keep(i128::from(*n));
@@ -96,6 +91,16 @@ impl Values {
             _ => return,
         };
         self.leaves.push(Leaf { entry, value });
+    }
+
+    /// Adds an integer.
+    #[inline]
+    #[allow(clippy::cast_precision_loss, reason = "said by Value::Number")]
+    pub(crate) fn push_integer(&mut self, entry: u32, n: i64) {
+        if n.unsigned_abs() > SAFE {
+            self.keep(i128::from(n));
+        }
+        self.leaves.push(Leaf { entry, value: Value::Number(n as f64) });
     }
 
     #[cold]
