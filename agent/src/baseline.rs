@@ -15,6 +15,7 @@ pub mod diff;
 pub mod openapi;
 pub mod schema;
 pub mod show;
+pub mod values;
 
 /// A flow, and what it is like.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +46,7 @@ impl Described {
                 "presence": path.presence.map(rounded),
                 "required": path.is_required,
                 "nulls": rounded(path.nulls),
+                "values": path.values.as_ref().map(values::json),
                 "channels": channels.collect::<Vec<_>>(),
             })
         });

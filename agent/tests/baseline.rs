@@ -160,6 +160,45 @@ fn an_approved_change_is_the_baseline() {
     assert!(findings.is_empty(), "it learns anew");
 }
 
+/// The same of values: what they were before is no longer what they return to.
+#[test]
+fn an_approved_change_of_values_is_the_baseline() {
+    let amounts = |from: u64, count: u64, factor: u64| -> String {
+        let line = |number: u64| {
+            let t_ns = 1_763_800_000_000_000_000 + number * 10_000_000;
+            let amount = factor * (1_000 + pitot_observe::hash::mix(number) % 9_000);
+            format!(
+                r#"{{"t_ns":{t_ns},"client":"shop","server":"bank","exchange":"{number}","side":"request","method":"POST","target":"/pay","headers":{{"content-type":"application/json"}},"body":{{"id":{number},"amount":{amount}}}}}{}"#,
+                '\n'
+            )
+        };
+        (from..from + count).map(line).collect()
+    };
+    let file = amounts(0, 1_500, 1) + &amounts(1_500, 1_500, 100) + &amounts(3_000, 1_500, 1);
+    let run = |is_approved: bool| {
+        let mut pipeline = Pipeline::new(&Config::default(), 1).expect("threads");
+        let (mut findings, mut opened) = (Vec::new(), 0);
+        for (seq, mut message) in (0..).zip(read(&file)) {
+            message.order.seq = seq;
+            pipeline.message(message, &mut findings);
+            if seq == 2_900 {
+                pipeline.learned(&mut findings).expect("can be stored"); // lets the last batch through
+                opened = findings.len();
+                let id = findings[0].id.clone();
+                if is_approved {
+                    pipeline.approve(&id, &mut findings).expect("it is open");
+                }
+            }
+        }
+        pipeline.finish(&mut findings);
+        let of = |f: &Finding| (f.state, f.kind, f.path.clone());
+        (findings[..opened].iter().map(of).collect::<Vec<_>>(), findings.last().map(of))
+    };
+    let change = (State::Open, "unit_changed", "$.amount".to_owned());
+    assert_eq!(run(false), (vec![change.clone()], Some((State::Resolved, change.1, change.2.clone()))));
+    assert_eq!(run(true), (vec![change.clone()], Some(change)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -18,6 +18,9 @@ fn body(number: u64, later: bool) -> Value {
         "note": if number.is_multiple_of(4) { Value::Null } else { json!("n") },
         "lines": (0..number % 3).map(|i| json!({"sku": i, "it's \"odd\"": true})).collect::<Vec<_>>(),
         "labels": {"a@b": 1},
+        "amount": 1_000 + number * 7_919 % 3_000,
+        "state": if number.is_multiple_of(3) { "open" } else { "paid" },
+        "at": format!("2025-11-22T08:26:{:02}Z", 40 - number * 7 % 20),
     });
     if number.is_multiple_of(2) {
         body["coupon"] = json!("c");
@@ -104,8 +107,13 @@ fn flows_are_shown() {
             .filter(|cell| !cell.is_empty())
             .collect()
     };
-    assert_eq!(line("$.id"), ["$.id", "string", "100 %", "0 %", "-"]);
-    assert_eq!(line("$.coupon"), ["$.coupon", "string", "50.2 %", "0 %", "-"]);
+    assert_eq!(line("$"), ["$", "object", "-", "0 %", "-", "-"]);
+    assert_eq!(line("$.id")[..5], ["$.id", "string", "100 %", "0 %", "texts"]);
+    assert_eq!(line("$.coupon")[..5], ["$.coupon", "string", "50.2 %", "0 %", "1 code"]);
+    assert!(line("$.coupon")[5].starts_with("values "), "{:?}", line("$.coupon"));
+    assert_eq!(line("$.state")[4], "2 codes");
+    assert!(line("$.amount")[4].starts_with("numbers, half in 1"), "{:?}", line("$.amount"));
+    assert!(line("$.at")[4].ends_with(" s before the message"), "{:?}", line("$.at"));
     assert_eq!(line("$.note")[..4], ["$.note", "string", "100 %", "25.3 %"]);
     let cron = case.of("show", &["--flow", "cron -> billing POST /v1/orders/{id}/lines request"]);
     assert!(cron.contains("60 messages, learning for 140 more\n"), "{cron}");
@@ -115,6 +123,19 @@ fn flows_are_shown() {
     assert_eq!(
         (&first["flow"]["client"], &first["messages"], &first["needs"]),
         (&json!("cron"), &json!(60), &json!(140))
+    );
+    let request: Value =
+        serde_json::from_str(&case.of("show", &["--json", "--flow", REQUEST])).expect("JSON");
+    let values = |path: &str| {
+        let paths = request["paths"].as_array().expect("paths");
+        paths.iter().find(|of| of["path"] == path).expect(path)["values"].clone()
+    };
+    assert_eq!(values("$"), Value::Null);
+    assert_eq!((&values("$.state")["are"], &values("$.state")["count"]), (&json!("codes"), &json!(2)));
+    let middle: Vec<f64> = serde_json::from_value(values("$.amount")["middle"].clone()).expect("numbers");
+    assert!(
+        middle.iter().all(|bound| (1_000.0..=4_000.0).contains(bound) && bound % 100.0 == 0.0),
+        "{middle:?}"
     );
 }
 
@@ -133,6 +154,7 @@ fn json_schema_takes_what_was_learned_and_no_more() {
         change(&mut body);
         assert!(!validator.is_valid(&body), "{body}");
     };
+    assert_eq!(schema["properties"]["at"], json!({"type": "string", "format": "date-time"}));
     refused(&|body| body["total"] = json!("9.5"));
     refused(&|body| drop(body.as_object_mut().expect("an object").remove("id")));
     refused(&|body| body["lines"][0]["it's \"odd\""] = json!(1));

@@ -28,11 +28,13 @@ mod id;
 mod kind;
 mod list;
 mod people;
+mod range;
 mod text;
 
 pub use disclose::flow;
 pub use finding::Finding;
 pub use list::{Config, Counts, Findings};
+pub use range::outward;
 pub use text::path;
 
 /// JSON Schema (draft 2020-12) of a finding's line.

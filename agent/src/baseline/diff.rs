@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pitot_drift::describe::PathDescription;
 use serde_json::{Value, json};
 
-use super::{Described, percent, rounded, show};
+use super::{Described, percent, rounded, show, values};
 
 /// A share must move this far to be a difference.
 const MOVED: f64 = 0.05;
@@ -15,7 +15,7 @@ const MOVED: f64 = 0.05;
 pub struct Difference {
     /// The flow's name.
     pub flow: String,
-    /// `flow_added`, `flow_removed`, `path_added`, `path_removed`, `types`, `required`, `presence`, `nulls`.
+    /// `flow_added`, `flow_removed`, `path_added`, `path_removed`, `types`, `required`, `presence`, `nulls`, `values`.
     pub what: &'static str,
     /// Where, unless it is the flow itself.
     pub path: Option<String>,
@@ -130,6 +130,12 @@ fn path_differences(
     }
     if (old.nulls - new.nulls).abs() >= MOVED {
         add("nulls", share(old.nulls), share(new.nulls));
+    }
+    if let (Some(before), Some(after)) = (&old.values, &new.values)
+        && !values::are_alike(before, after)
+    {
+        let side = |of| Side { value: values::json(of), text: values::text(of) };
+        add("values", side(before), side(after));
     }
 }
 

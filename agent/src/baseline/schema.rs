@@ -1,6 +1,6 @@
 //! A flow's bodies as JSON Schema (draft 2020-12).
 
-use pitot_drift::describe::PathDescription;
+use pitot_drift::describe::{Known, PathDescription, ValuesDescription};
 use serde_json::{Map, Value, json};
 
 use super::Described;
@@ -61,6 +61,9 @@ fn schema(paths: &[PathDescription], place: usize) -> Value {
         [one] => drop(keywords.insert("type".into(), json!(one))),
         several => drop(keywords.insert("type".into(), json!(several))),
     }
+    if let (["string"], Some(format)) = (types.as_slice(), path.values.as_ref().and_then(format)) {
+        keywords.insert("format".into(), json!(format));
+    }
     let (mut properties, mut required) = (Map::new(), Vec::new());
     for (child_place, child) in children(paths, place) {
         let of_child = schema(paths, child_place);
@@ -82,6 +85,15 @@ fn schema(paths: &[PathDescription], place: usize) -> Value {
         keywords.insert("required".into(), json!(required));
     }
     Value::Object(keywords)
+}
+
+/// The format of strings that are all moments, or all dates.
+fn format(values: &ValuesDescription) -> Option<&'static str> {
+    match values.known {
+        Known::Times { .. } => Some("date-time"),
+        Known::Days { .. } => Some("date"),
+        _ => None,
+    }
 }
 
 fn children(paths: &[PathDescription], parent: usize) -> impl Iterator<Item = (usize, &PathDescription)> {

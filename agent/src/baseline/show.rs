@@ -5,16 +5,16 @@ use std::fmt::Write as _;
 use pitot_drift::describe::PathDescription;
 use pitot_observe::shape::ValueKind;
 
-use super::{Described, percent};
+use super::{Described, percent, values};
 
 /// A flow and its paths, each line ended by a newline:
 ///
 /// ```text
 /// shop -> billing POST /v1/charges request: 1204 messages
-///   PATH       TYPES   PRESENT  NULL  NEEDS
-///   $          object  -        0 %   -
-///   $.amount   number  100 %    0 %   -
-///   $.note     string  34.1 %   12 %  type 20
+///   PATH       TYPES   PRESENT  NULL  VALUES                         NEEDS
+///   $          object  -        0 %   -                              -
+///   $.amount   number  100 %    0 %   numbers, half in 1200 to 5700  -
+///   $.note     string  34.1 %   12 %  texts                          type 20, values 212
 /// ```
 #[must_use]
 pub fn table(flow: &Described) -> String {
@@ -24,11 +24,11 @@ pub fn table(flow: &Described) -> String {
         let _ = write!(text, ", learning for {} more", flow.is.needs);
     }
     text.push('\n');
-    let head = ["PATH", "TYPES", "PRESENT", "NULL", "NEEDS"].map(str::to_owned);
+    let head = ["PATH", "TYPES", "PRESENT", "NULL", "VALUES", "NEEDS"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(head).chain(flow.is.paths.iter().map(row)).collect();
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..4).filter_map(width).collect();
+    let widths: Vec<usize> = (0..5).filter_map(width).collect();
     for row in &rows {
         let mut line = String::from(" ");
         for (column, cell) in row.iter().enumerate() {
@@ -40,7 +40,7 @@ pub fn table(flow: &Described) -> String {
     text
 }
 
-fn row(path: &PathDescription) -> [String; 5] {
+fn row(path: &PathDescription) -> [String; 6] {
     let needs: Vec<String> = (path.channels.iter())
         .filter(|channel| channel.needs > 0)
         .map(|channel| format!("{} {}", channel.name, channel.needs))
@@ -50,6 +50,7 @@ fn row(path: &PathDescription) -> [String; 5] {
         types(&path.types),
         path.presence.map_or_else(|| "-".to_owned(), percent),
         percent(path.nulls),
+        path.values.as_ref().map_or_else(|| "-".to_owned(), values::text),
         if needs.is_empty() { "-".to_owned() } else { needs.join(", ") },
     ]
 }
