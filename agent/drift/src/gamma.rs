@@ -1,4 +1,4 @@
-//! The logarithm of the gamma function.
+//! The logarithms of the gamma function and of the beta function.
 
 /// ln Γ(x) for x > 0, to about 1e-10: Stirling's series (Abramowitz and Stegun 6.1.41) above 10, and the recurrence
 /// Γ(x) = Γ(x + 1) / x below.
@@ -13,6 +13,11 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
     let square = inverse * inverse;
     let series = inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0)));
     shift + (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series
+}
+
+/// ln B(a, b), the beta function.
+pub(crate) fn ln_beta(a: f64, b: f64) -> f64 {
+    ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 
 #[cfg(test)]

@@ -214,7 +214,14 @@ impl Novelty {
     /// Bound on the probability of a wrong alarm, for this field.
     pub(crate) fn error(&self, now: u64) -> f64 {
         let trials = (self.eligible(now) - 1) as f64;
-        error(self.history as f64, trials, (self.events - 1) as f64, self.number as f64)
+        let others = trials - (self.events - 1) as f64;
+        let history = self.history as f64;
+        // ln of B(k+1, m-k+1) / (B(k+1, n+1+m-k) / B(1, n+1)) for k events in m trials after n.
+        let ln_e = ln_gamma(others + 1.0) - ln_gamma(trials + 2.0) - ln_gamma(history + 1.0 + others)
+            + ln_gamma(history + 2.0 + trials)
+            - (history + 1.0).ln();
+        let number = self.number as f64;
+        ((-ln_e).exp() * (number + 1.0) * (number + 2.0)).min(1.0)
     }
 
     /// Whether the event is what every trial has by now: all since the onset, the last ones in a row that the rate before
@@ -274,15 +281,4 @@ impl Novelty {
     fn spacing(&self) -> u64 {
         (self.last + 1 - self.onset).div_ceil(self.events.max(1))
     }
-}
-
-/// Bound on the probability of `events` in `trials` that follow a first event, if nothing changed; `history` trials had none.
-/// It is the `number`-th question of its kind.
-pub(crate) fn error(history: f64, trials: f64, events: f64, number: f64) -> f64 {
-    let others = trials - events;
-    // ln of B(k+1, m-k+1) / (B(k+1, n+1+m-k) / B(1, n+1)) for k events in m trials after n.
-    let ln_e = ln_gamma(others + 1.0) - ln_gamma(trials + 2.0) - ln_gamma(history + 1.0 + others)
-        + ln_gamma(history + 2.0 + trials)
-        - (history + 1.0).ln();
-    ((-ln_e).exp() * (number + 1.0) * (number + 2.0)).min(1.0)
 }

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Example;
-use crate::gamma::ln_gamma;
+use crate::gamma::ln_beta;
 use crate::relations::form::{Factor, Trial};
 
 /// Trials from the first exception to the earliest decision.
@@ -194,11 +194,6 @@ impl Doubt {
     fn spacing(&self) -> u64 {
         self.last.div_ceil(self.exceptions.max(1))
     }
-}
-
-/// ln of the beta function.
-fn ln_beta(a: f64, b: f64) -> f64 {
-    ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 
 #[cfg(test)]

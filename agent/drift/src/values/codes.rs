@@ -190,12 +190,13 @@ impl Codes {
     }
 
     /// What is there now that never was.
-    pub(crate) fn news(&mut self, past: &[Text], recent: &[Text]) -> Option<(Cause, News<Text>)> {
+    pub(crate) fn news(&mut self, past: &[Text], recent: &[Text]) -> Option<(Cause, News)> {
         let draws = self.draws();
         let news = self.unseen.take(draws)?;
         let others: Vec<Text> = self.unseen.candidates().iter().map(|candidate| candidate.value).collect();
         let share: f32 = self.unseen.shares().sum();
         let cause = cause::of_new_codes(past, recent, &others, &news, f64::from(share.min(1.0)))?;
+        self.unseen.accept_all();
         Some((cause, news))
     }
 

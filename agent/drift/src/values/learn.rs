@@ -5,6 +5,7 @@ use pitot_observe::value::Text;
 use serde::{Deserialize, Serialize};
 
 use super::codes::Codes;
+use super::defaults::Defaults;
 use super::numbers::{self, Numbers, Reading};
 use super::others::Type;
 use super::sample::Sample;
@@ -67,7 +68,8 @@ impl Learning {
             /// Of a date of RFC 3339.
             const DATE: u32 = 10;
             let is_date = mostly(count(&|value| matches!(value, Value::Text(text) if text.length == DATE)));
-            return Some(of_numbers(&values, if is_date { Reading::Day } else { Reading::Age(0.0) }, like));
+            let reading = if is_date { Reading::Day } else { Reading::Age(0.0) };
+            return Some(of_numbers(&values, reading, &self.seen, like));
         }
         if mostly(count(&|value| matches!(value, Value::Text(_) | Value::Boolean(_)))) {
             return Some(of_texts(&values, &self.seen, like));
@@ -80,7 +82,7 @@ impl Learning {
             None if grows(&values) => Reading::Step,
             None => Reading::Plain,
         };
-        Some(of_numbers(&values, reading, like))
+        Some(of_numbers(&values, reading, &self.seen, like))
     }
 }
 
@@ -103,7 +105,7 @@ fn grows(values: &[(Value, u64)]) -> bool {
     all > 0 && less * 20 <= all && more * 2 >= all
 }
 
-fn of_numbers(values: &[(Value, u64)], reading: Reading, like: Option<&Scales>) -> Watched {
+fn of_numbers(values: &[(Value, u64)], reading: Reading, seen: &[u64], like: Option<&Scales>) -> Watched {
     let mut last = f64::NAN;
     let mut read = |(value, t_ns): &(Value, u64)| {
         let x = numbers::read(reading, value, *t_ns)?.0;
@@ -119,7 +121,11 @@ fn of_numbers(values: &[(Value, u64)], reading: Reading, like: Option<&Scales>) 
         Some(numbers.take())
     });
     let sums: Vec<Sums> = each.collect();
-    let reader = Reader::Numbers { numbers: Box::new(numbers), sample: Sample::new(&read) };
+    let mut defaults = Defaults::new(seen);
+    for (i, (value, _)) in values.iter().enumerate() {
+        defaults.see(reading, value, came(i));
+    }
+    let reader = Reader::Numbers { numbers: Box::new(numbers), defaults, sample: Sample::new(&read) };
     Watched::new(kind_of(values), reader, Scales::new(&sums, numbers::channel::FAR, 1.0, like))
 }
 
@@ -129,18 +135,16 @@ fn kind_of(values: &[(Value, u64)]) -> Type {
     [Type::Boolean, Type::Text, Type::Number].into_iter().max_by_key(count).unwrap_or(Type::Number)
 }
 
+/// How the n-th of the first values came.
+fn came(n: usize) -> Came {
+    Came { message: 1 + n as u64, t_ns: 0, sender: 0, weight: 1.0, is_learning: true }
+}
+
 fn of_texts(values: &[(Value, u64)], seen: &[u64], like: Option<&Scales>) -> Watched {
-    let texts: Vec<Text> = values.iter().filter_map(|(value, _)| as_code(value)).collect();
+    let texts: Vec<Text> = values.iter().filter_map(|(value, _)| as_code(value).copied()).collect();
     let hashes: Vec<u64> = texts.iter().map(|text| text.hash).collect();
     let distinct = super::distinct(hashes.iter().copied());
     let sample = Sample::new(&texts);
-    let came = |message: usize| Came {
-        message: 1 + message as u64,
-        t_ns: 0,
-        sender: 0,
-        weight: 1.0,
-        is_learning: true,
-    };
     if distinct <= MOST_CODES && distinct * OFTEN <= texts.len() {
         let mut codes = Codes::new(&hashes, seen);
         let each = texts.iter().enumerate().map(|(i, text)| {

@@ -7,6 +7,7 @@
 
 mod cause;
 mod codes;
+mod defaults;
 mod describe;
 mod learn;
 mod numbers;
@@ -24,6 +25,7 @@ use crate::evidence::Kind;
 use crate::field::KEPT_NS;
 use cause::Cause;
 use codes::Codes;
+use defaults::Defaults;
 use learn::Learning;
 use numbers::{Numbers, Reading};
 use others::{Others, Type};
@@ -105,7 +107,7 @@ impl Default for State {
 /// What turns values into sums.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Reader {
-    Numbers { numbers: Box<Numbers>, sample: Sample<f64> },
+    Numbers { numbers: Box<Numbers>, defaults: Defaults, sample: Sample<f64> },
     Codes { codes: Box<Codes>, sample: Sample<Text> },
     Texts { texts: Box<Texts>, sample: Sample<Text> },
 }
@@ -232,10 +234,11 @@ impl Watched {
         let kept =
             if is_first { self.suspicion.as_mut().map(|suspicion| &mut suspicion.values) } else { None };
         match &mut self.reader {
-            Reader::Numbers { numbers, sample } => {
+            Reader::Numbers { numbers, defaults, sample } => {
+                is_due |= defaults.see(numbers.reading, value, came);
                 let Some(x) = numbers.see(value, came.t_ns, came.weight) else { return is_due };
                 if is_first {
-                    sample.see(x);
+                    sample.see(&x);
                     if let Some(Kept::Numbers(kept)) = kept.filter(|kept| kept.has_room()) {
                         kept.push(x);
                     }
@@ -245,13 +248,13 @@ impl Watched {
                 let Some(text) = as_code(value) else { return is_due };
                 sample.see(text);
                 if let Some(Kept::Texts(kept)) = kept.filter(|kept| kept.has_room()) {
-                    kept.push(text);
+                    kept.push(*text);
                 }
-                is_due |= self.count(&text, came);
+                is_due |= self.count(text, came);
             }
             Reader::Codes { .. } | Reader::Texts { .. } => {
                 if let Some(text) = as_code(value) {
-                    is_due |= self.count(&text, came);
+                    is_due |= self.count(text, came);
                 }
             }
         }
@@ -329,7 +332,7 @@ impl Watched {
 
     fn accept(&mut self) {
         match &mut self.reader {
-            Reader::Numbers { numbers, sample } => {
+            Reader::Numbers { numbers, sample, .. } => {
                 numbers.accept();
                 sample.remember();
             }
@@ -359,7 +362,7 @@ impl Watched {
     fn is_delay(&self, recent: &Kept) -> bool {
         match (&self.reader, recent) {
             (Reader::Numbers { sample, .. }, Kept::Numbers(recent)) => {
-                self.is_time() && cause::is_delay(sample.past(), recent)
+                self.is_time() && cause::is_delay(&sample.past(), recent)
             }
             _ => false,
         }
@@ -368,17 +371,15 @@ impl Watched {
     /// Values of before the last ones.
     fn past(&self) -> Kept {
         match &self.reader {
-            Reader::Numbers { sample, .. } => Kept::Numbers(sample.past().to_vec()),
-            Reader::Codes { sample, .. } | Reader::Texts { sample, .. } => {
-                Kept::Texts(sample.past().to_vec())
-            }
+            Reader::Numbers { sample, .. } => Kept::Numbers(sample.past()),
+            Reader::Codes { sample, .. } | Reader::Texts { sample, .. } => Kept::Texts(sample.past()),
         }
     }
 
     /// Marks that were seen.
     fn seen(&self) -> Vec<u64> {
         match &self.reader {
-            Reader::Numbers { .. } => Vec::new(),
+            Reader::Numbers { defaults, .. } => defaults.seen(),
             Reader::Codes { codes, .. } => codes.seen(),
             Reader::Texts { texts, .. } => texts.seen(),
         }
@@ -387,9 +388,11 @@ impl Watched {
     /// A mark that never was there, and now is.
     fn news(&mut self, came: Came, before: Option<&Before>) -> Option<Named> {
         let (cause, news) = match &mut self.reader {
-            Reader::Numbers { .. } => None,
-            Reader::Codes { codes, sample } => codes.news(sample.past(), &sample.recent(sample::RECENT)),
-            Reader::Texts { texts, sample } => texts.news(sample.past(), &sample.recent(sample::RECENT)),
+            Reader::Numbers { numbers, defaults, sample } => defaults
+                .news(numbers.reading, &sample.past(), &sample.recent(sample::RECENT))
+                .map(|news| (Kind::DefaultSubstituted.into(), news)),
+            Reader::Codes { codes, sample } => codes.news(&sample.past(), &sample.recent(sample::RECENT)),
+            Reader::Texts { texts, sample } => texts.news(&sample.past(), &sample.recent(sample::RECENT)),
         }?;
         self.suspicion = None;
         let undone =
@@ -417,16 +420,16 @@ impl Watched {
     /// What happened to the values. `same`: how often one is that of the message before.
     fn cause(&self, recent: &Kept, came: Came, same: f32) -> Cause {
         match (&self.reader, recent) {
-            (Reader::Numbers { numbers, sample }, Kept::Numbers(recent)) => match numbers.reading {
+            (Reader::Numbers { numbers, sample, .. }, Kept::Numbers(recent)) => match numbers.reading {
                 Reading::Age(_) | Reading::Day => {
-                    cause::of_ages(sample.past(), recent, came.t_ns as f64 / 1e9, same)
+                    cause::of_ages(&sample.past(), recent, came.t_ns as f64 / 1e9, same)
                 }
-                _ => cause::of_numbers(sample.past(), recent),
+                _ => cause::of_numbers(&sample.past(), recent),
             },
             (Reader::Codes { codes, sample }, Kept::Texts(recent)) => {
-                cause::of_codes(sample.past(), recent, |code| codes.is_known(code))
+                cause::of_codes(&sample.past(), recent, |code| codes.is_known(code))
             }
-            (Reader::Texts { sample, .. }, Kept::Texts(recent)) => cause::of_texts(sample.past(), recent),
+            (Reader::Texts { sample, .. }, Kept::Texts(recent)) => cause::of_texts(&sample.past(), recent),
             _ => Kind::DistributionShifted.into(),
         }
     }
@@ -511,16 +514,15 @@ fn distinct(values: impl Iterator<Item = u64>) -> usize {
 }
 
 /// A text, or a boolean as one.
-fn as_code(value: &Value) -> Option<Text> {
+#[inline]
+fn as_code(value: &Value) -> Option<&Text> {
+    const fn of(hash: u64) -> Text {
+        Text { hash, length: 1, skeleton: 0, classes: Classes::NONE, time_ns: None }
+    }
+    static BOOLEANS: [Text; 2] = [of(1), of(2)];
     match value {
-        Value::Text(text) => Some(*text),
-        Value::Boolean(b) => Some(Text {
-            hash: u64::from(*b) + 1,
-            length: 1,
-            skeleton: 0,
-            classes: Classes::default(),
-            time_ns: None,
-        }),
+        Value::Text(text) => Some(text),
+        Value::Boolean(is) => BOOLEANS.get(usize::from(*is)),
         Value::Number(_) => None,
     }
 }

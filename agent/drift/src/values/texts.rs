@@ -206,7 +206,7 @@ impl Texts {
     }
 
     /// What is there now that never was. `recent` are the last texts.
-    pub(crate) fn news(&mut self, past: &[Text], recent: &[Text]) -> Option<(Cause, News<Text>)> {
+    pub(crate) fn news(&mut self, past: &[Text], recent: &[Text]) -> Option<(Cause, News)> {
         let news = self.unseen.take(self.draws.share())?;
         let is_new = |text: &&Text| marks(text).any(|mark| !self.unseen.is_known(mark));
         let new: Vec<Text> = recent.iter().filter(is_new).copied().collect();
@@ -215,6 +215,7 @@ impl Texts {
         }
         let is_one = super::distinct(new.iter().map(|text| text.hash)) == 1;
         if is_one && new.len() < recent.len() {
+            self.unseen.accept_all();
             return Some((Kind::DefaultSubstituted.into(), news));
         }
         let cause = cause::of_texts(past, &new);
@@ -222,6 +223,7 @@ impl Texts {
             self.unseen.accept(news.mark);
             return None;
         }
+        self.unseen.accept_all();
         Some((cause, news))
     }
 

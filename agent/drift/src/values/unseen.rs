@@ -1,12 +1,14 @@
 //! Marks that a field's values never had: a code, a spelling, a length, a default. Is such a mark a rare thing that was
 //! bound to be seen one day, or did something change?
 //!
-//! - **Evidence.** After `n` messages without a mark, its rate under "nothing changed" has the posterior Beta(1, n + 1), under
-//!   "a change" it is uniform; the first message with it raises the question and does not count. The ratio of the
-//!   predictive probabilities of all that follow is an e-process, so by Ville's inequality it exceeds 1/a with
-//!   probability a at most, whenever one looks ([`crate::novelty`]; Ramdas and others 2023). It allows for what is rare and
-//!   was not seen by chance: a code of a two-hundredth is no news after a thousand messages without it.
-//! - **Open vocabularies.** The n-th question of a field gets 1/((n + 1)(n + 2)) of its budget, and a mark that came to
+//! - **Evidence.** Rates of marks have the prior Beta(a, 1), a tenth: as many in a thousand as in a hundred, or nearly. After
+//!   `n` messages without a mark, its rate under "nothing changed" has the posterior Beta(a, n + 1); under "a change" it
+//!   has the prior. The first message with it raises the question and does not count; the ratio of the
+//!   predictive probabilities of all that follow is an e-process, so by Ville's inequality it exceeds 1/p with
+//!   probability p at most, whenever one looks (Ramdas and others, "Game-theoretic statistics and safe anytime-valid
+//!   inference", 2023). It allows for what is rare and was not seen by chance: a code of a two-hundredth is no news
+//!   after a thousand messages without it, however often it comes at that rate.
+//! - **Open vocabularies.** The n-th question of a field gets 1/(n(n + 1)) of its budget, and a mark that came to
 //!   nothing is known from then on. A field that has more marks than can be known says nothing of new ones.
 //! - **Runs.** Where the same is sent again and again (a tenant's messages one after the other, a version), a run is one
 //!   draw: histories count as many messages as there were draws, and of a mark its entries count, not its messages.
@@ -16,13 +18,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::Came;
+use crate::gamma::ln_beta;
 
 /// Marks that are known at most.
 const KNOWN: usize = 128;
 /// Questions at a time.
 const CANDIDATES: usize = 12;
 /// Probability that a field, over its whole life, has a change reported that is none.
-const BUDGET: f64 = 1e-7;
+const BUDGET: f64 = 1e-5;
+/// Of the prior.
+const PRIOR: f64 = 0.1;
 /// Entries before a decision; those that are believed though all came from one sender of several.
 const FEWEST: u32 = 5;
 const ENOUGH_OF_ONE_SENDER: u32 = 12;
@@ -60,8 +65,7 @@ pub(crate) struct Candidate<T> {
 
 /// A mark that is there from now on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct News<T> {
-    pub(crate) value: T,
+pub(crate) struct News {
     pub(crate) mark: u64,
     pub(crate) onset_ns: u64,
     /// Messages with it, and all since the first.
@@ -152,12 +156,11 @@ impl<T: Copy> Unseen<T> {
     }
 
     /// What was decided.
-    pub(crate) fn take(&mut self, draws: f32) -> Option<News<T>> {
+    pub(crate) fn take(&mut self, draws: f32) -> Option<News> {
         let mark = self.decided.take()?;
         let candidate = self.candidates.iter().find(|candidate| candidate.mark == mark)?;
         let since = self.messages - candidate.from;
         Some(News {
-            value: candidate.value,
             mark,
             onset_ns: candidate.onset_ns,
             messages: (candidate.messages, since as u32),
@@ -169,6 +172,12 @@ impl<T: Copy> Unseen<T> {
     pub(crate) fn accept(&mut self, mark: u64) {
         self.candidates.retain(|candidate| candidate.mark != mark);
         self.know(mark);
+    }
+
+    /// All that is under question is as it is from now on.
+    pub(crate) fn accept_all(&mut self) {
+        let marks: Vec<u64> = self.candidates.drain(..).map(|candidate| candidate.mark).collect();
+        marks.into_iter().for_each(|mark| self.know(mark));
     }
 
     /// What is known.
@@ -225,6 +234,113 @@ impl<T> Candidate<T> {
     fn error(&self, since: f32, draws: f32) -> f64 {
         let events = f64::from(self.entries - 1);
         let trials = f64::from((since - 1.0) * draws).max(events);
-        crate::novelty::error(f64::from(self.history), trials, events, f64::from(self.number))
+        let (others, history) = (trials - events, f64::from(self.history));
+        let ln_e = ln_beta(PRIOR + events, 1.0 + others)
+            - ln_beta(PRIOR, 1.0)
+            - ln_beta(PRIOR + events, 1.0 + history + others)
+            + ln_beta(PRIOR, 1.0 + history);
+        let number = f64::from(self.number);
+        ((-ln_e).exp() * number * (number + 1.0)).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pitot_observe::hash::mix;
+
+    use super::*;
+
+    fn unit(seed: u64) -> f64 {
+        (mix(seed) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Messages up to the first news, and how many of them had the mark.
+    fn first(
+        messages: u64,
+        draws: f32,
+        sender: &dyn Fn(u64) -> u64,
+        mark: &dyn Fn(u64) -> u64,
+    ) -> Option<(u64, u32)> {
+        let mut unseen = Unseen::new([0].into_iter());
+        let mut last = 0;
+        for message in 1..=messages {
+            let (mark, sender) = (mark(message), sender(message));
+            let came = Came { message, t_ns: message, sender, weight: 1.0, is_learning: message <= 64 };
+            unseen.count(sender);
+            let is_entry = std::mem::replace(&mut last, mark) != mark;
+            if !unseen.is_known(mark) && unseen.see(mark, (), came, is_entry, draws) {
+                return unseen.take(draws).map(|news| (message, news.messages.0));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn marks_that_come_and_stay() {
+        const ONSET: u64 = 1_000;
+        let check = |name: &str, rate: f64, within: u32| {
+            let mark = |message: u64| u64::from(message >= ONSET && unit(message) < rate);
+            let found = first(40_000, 1.0, &|message| message % 3, &mark);
+            let is_in_time = found.is_some_and(|(_, occurrences)| occurrences <= within);
+            assert!(is_in_time, "{name}: {found:?}");
+        };
+        check("half", 0.5, 24);
+        check("a third", 0.3, 16);
+        check("a twentieth", 0.05, 12);
+        check("a fiftieth", 0.02, 24);
+    }
+
+    #[test]
+    fn what_is_rare_is_no_news() {
+        let check = |name: &str, draws: f32, mark: &dyn Fn(u64, u64) -> u64| {
+            for seed in 0..40 {
+                let found = first(20_000, draws, &|m| mix(m) % 4, &|message| mark(seed << 32, message));
+                assert_eq!(found, None, "{name}, {seed}");
+            }
+        };
+        let rare = |rate: f64| move |seed: u64, message: u64| u64::from(unit(seed + message) < rate);
+        check("a tenth", 1.0, &rare(0.1));
+        check("a hundredth", 1.0, &rare(0.01));
+        check("a two-hundredth", 1.0, &rare(0.005));
+        check("a thousandth", 1.0, &rare(0.001));
+        // Rates in proportion to 1/n: there is always another one.
+        check("a heavy tail", 1.0, &|seed, message| (unit(seed + message) * 10.0).exp() as u64);
+        check("every message its own", 1.0, &|_, message| message);
+        // Forty messages of one tenant in a row.
+        check("runs", 1.0 / 40.0, &|seed, message| mix(seed + message / 40) % 12);
+        check("once for long", 1.0, &|_, message| u64::from(message > 9_000));
+        check("a burst", 1.0, &|_, message| u64::from((9_000..9_020).contains(&message) && message % 2 == 0));
+    }
+
+    /// A code of a two-hundredth that was not seen by chance, from which moment on it comes as often as it should.
+    #[test]
+    fn what_was_not_seen_by_chance_is_no_news() {
+        for seed in 0..200_u64 {
+            let mark = |message: u64| u64::from(message >= 1_000 && unit((seed << 32) + message) < 0.005);
+            assert_eq!(first(20_000, 1.0, &|message| message % 4, &mark), None, "{seed}");
+        }
+    }
+
+    #[test]
+    fn one_sender_of_several_must_send_it_often() {
+        let mark = |message: u64| u64::from(message >= 1_000 && message % 8 == 0);
+        let of_one = first(2_000, 1.0, &|message| message % 4, &mark).map(|(_, occurrences)| occurrences);
+        let of_all = first(2_000, 1.0, &|message| message % 5, &mark).map(|(_, occurrences)| occurrences);
+        assert_eq!(of_one, Some(ENOUGH_OF_ONE_SENDER));
+        assert!(of_all.is_some_and(|occurrences| occurrences < ENOUGH_OF_ONE_SENDER), "{of_all:?}");
+    }
+
+    #[test]
+    fn what_is_decided_is_known() {
+        let mut unseen = Unseen::new([0].into_iter());
+        let came = |message| Came { message, t_ns: 0, sender: 0, weight: 1.0, is_learning: false };
+        for message in 1..=1_000 {
+            unseen.count(0);
+            let _ = message > 900 && unseen.see(7, (), came(message), true, 1.0);
+        }
+        assert_eq!(unseen.take(1.0).map(|news| news.messages), Some((100, 100)));
+        assert_eq!(unseen.take(1.0), None, "told once");
+        unseen.accept_all();
+        assert_eq!(unseen.known(), [0, 7]);
     }
 }

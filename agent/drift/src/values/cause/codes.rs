@@ -38,10 +38,10 @@ pub(crate) fn of_new_codes(
     past: &[Text],
     recent: &[Text],
     new: &[Text],
-    news: &News<Text>,
+    news: &News,
     part: f64,
 ) -> Option<Cause> {
-    if super::is_default(&news.value) {
+    if new.iter().any(|text| text.hash == news.mark && super::is_default(text)) {
         return Some(Kind::DefaultSubstituted.into());
     }
     if is_respelled(past, new, part) {

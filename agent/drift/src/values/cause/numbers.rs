@@ -37,6 +37,11 @@ const NEAR: f64 = 0.02;
 /// A share below this is not a change of what the field means, but of some values.
 const FEW: f64 = 0.1;
 
+/// Which of the numbers that stand for none it is.
+pub(crate) fn place_of_default(x: f64) -> Option<u64> {
+    DEFAULTS.iter().position(|default| *default == x).map(|place| place as u64)
+}
+
 /// What `recent` values are to `past` ones.
 pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     if let Some(cause) = of_one_value(past, recent) {
