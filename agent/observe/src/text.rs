@@ -26,6 +26,8 @@ pub struct Text {
 pub struct Classes(u8);
 
 impl Classes {
+    /// Of no character.
+    pub const NONE: Self = Self(0);
     /// ASCII digits.
     pub const DIGIT: Self = Self(1);
     /// ASCII small letters.
@@ -45,6 +47,12 @@ impl Classes {
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The classes that are this number ([`Classes::bits`]).
+    #[must_use]
+    pub fn of_bits(bits: u8) -> Self {
+        Self(bits & 127)
     }
 
     /// As a number, below 128.
@@ -208,7 +216,8 @@ fn classify(bytes: &[u8; 16]) -> u128 {
 fn before_break(chunk: u128) -> u32 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let hits = |word: u64| {
-        let (quote, backslash) = (word ^ ONES * b'"' as u64, word ^ ONES * b'\\' as u64);
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
         let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
         let is_control = word.wrapping_sub(ONES * b' ' as u64) & !word;
         (is_zero(quote) | is_zero(backslash) | is_control) & (ONES << 7)

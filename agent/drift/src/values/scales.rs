@@ -269,6 +269,8 @@ impl Scales {
     fn add(&mut self, rates: Sums, base: f32, dispersions: Sums) {
         let guess = self.guesses.get(self.scales.len()).copied().unwrap_or_default();
         let dispersions = std::array::from_fn(|channel| dispersions[channel].max(guess[channel]));
+        // Nine at most, which a doubled capacity would be far beyond.
+        self.scales.reserve_exact(1);
         self.scales.push(Scale {
             rates,
             dispersions,
@@ -315,11 +317,28 @@ impl Scales {
         known().next().is_some() && known().all(|known| known.is_flat)
     }
 
+    /// Whether a window is so near to what is expected that nothing departs, whatever else is known: nearly all are, and this
+    /// is told at little cost.
+    fn is_ordinary(&self, known: &Scale, window: &Window) -> bool {
+        let (n, floor) = (window.messages, 0.5 / (self.messages + 1.0));
+        // What is needed is this at least ([`Scales::look`]); a little less, for what is rounded.
+        let least = (0.999 * (self.caution * DEPARTURE).powi(2)) as f32;
+        let mut is_ordinary = true;
+        for channel in 0..CHANNELS {
+            let p = known.rates[channel].clamp(floor, 1.0 - floor);
+            let dispersion = known.dispersions[channel].max(LEAST_DISPERSION);
+            let dispersion = if p == floor { dispersion.min(1.0) } else { dispersion };
+            let distance = window.sums[channel] - n * p;
+            is_ordinary &= 2.0 * distance * distance <= least * dispersion * n * p * (1.0 - p);
+        }
+        is_ordinary
+    }
+
     fn look(&self, scale: usize, window: &Window, clustering: f32) -> Option<Departure> {
         let known = self.scales.get(scale).filter(|known| known.windows >= 2.0)?;
         let is_flat = self.is_flat(scale);
         let history = if is_flat { FLAT_HISTORY } else { HISTORY };
-        if window.messages * history > self.messages {
+        if window.messages * history > self.messages || self.is_ordinary(known, window) {
             return None;
         }
         let needed_here = self.caution
@@ -435,8 +454,13 @@ impl Scale {
     }
 }
 
+#[inline]
 fn stronger(a: Option<Departure>, b: Option<Departure>) -> Option<Departure> {
-    [a, b].into_iter().flatten().max_by(|a, b| a.excess.total_cmp(&b.excess))
+    match (&a, &b) {
+        (_, None) => a,
+        (Some(first), Some(second)) if first.excess > second.excess => a,
+        _ => b,
+    }
 }
 
 fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
