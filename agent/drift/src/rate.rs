@@ -133,9 +133,9 @@ impl Scale {
         let spread =
             correlation / self.blocks as f64 + (1.0 / known.length as f64 + correlation) / known.remembered();
         let ln_e = ln_evidence(some, all, before, spread);
-        // The largest error of shorter blocks, as it would be of this one.
+        // The largest error of shorter blocks, as it would be of all these.
         let noise = |trials: f64| (1.0 / trials + correlation).sqrt();
-        let largest = known.largest * (noise(trials) / noise(known.length as f64)).min(1.0);
+        let largest = known.largest * (noise(all) / noise(known.length as f64)).min(1.0);
         let is_beyond = (after - before).abs() >= JUMP.max(BEYOND * largest);
         let n = self.judged as f64;
         let error = (-ln_e).exp() * (n + 1.0) * (n + 2.0);
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn rates_that_jump() {
         let check = |before: f64, after: f64, within: u64| {
-            for seed in 0..20 {
+            for seed in 0..100 {
                 let rate = |trial: u64| if trial <= 3_000 { before } else { after };
                 let found = first(6_000, |trial| random(seed, trial) < rate(trial));
                 let Some((trial, shift)) = found else { panic!("{before} to {after}, {seed}: not found") };
@@ -250,6 +250,8 @@ mod tests {
         check(0.15, 0.5, 600);
         check(0.5, 0.9, 600);
         check(0.02, 0.5, 300);
+        check(0.42, 0.8, 600);
+        check(0.52, 0.92, 600);
     }
 
     /// Rates that stay, come in stretches, or follow the time of day.

