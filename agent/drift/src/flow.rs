@@ -49,6 +49,12 @@ pub(crate) struct Flow {
     /// A plan is made again from its shape.
     #[serde(skip)]
     plans: HashMap<u64, Arc<Plan>>,
+    /// Steps of all of them.
+    #[serde(skip)]
+    planned: usize,
+    /// Bytes that it takes, and for how many paths that was reckoned ([`memory`]).
+    reckoned: u64,
+    reckoned_paths: usize,
     /// Messages not yet counted in `fields`: none where a flow is stored ([`Flow::settle`]).
     #[serde(skip)]
     repeats: Repeats,
@@ -106,6 +112,9 @@ impl Flow {
             likeness: Vec::new(),
             due: Vec::new(),
             plans: HashMap::new(),
+            planned: 0,
+            reckoned: 0,
+            reckoned_paths: 0,
             repeats: Repeats::default(),
             novelties: Vec::new(),
             relations: Relations::default(),
@@ -219,8 +228,9 @@ impl Flow {
         let is_learning = self.messages <= config.learning_messages;
         let (sender, t_ns) = (message.conn, message.t_ns);
         let mut came = Came { message: self.messages, t_ns, sender, weight: 1.0, is_learning };
-        if self.values.len() < self.fields.list.len() {
-            self.values.resize_with(self.fields.list.len(), values::Field::default);
+        let watched = self.fields.list.len().min(config.watched());
+        if self.values.len() < watched {
+            self.values.resize_with(watched, values::Field::default);
         }
         let is_single = matches!(message.counts, Counts::Once);
         for leaf in &message.values {
@@ -353,15 +363,18 @@ impl Flow {
     }
 
     fn plan(&mut self, shape: &Shape, config: &Config) -> Arc<Plan> {
-        if let Some(plan) = self.plans.get(&shape.hash)
-            && plan.is_of(shape, self.fields.version)
-        {
+        let is_it = |plan: &&Arc<Plan>| plan.is_of(shape, self.fields.version);
+        // Of one message after the other, it mostly is the same.
+        let known = self.repeats.plan.as_ref().filter(is_it);
+        if let Some(plan) = known.or_else(|| self.plans.get(&shape.hash).filter(is_it)) {
             return Arc::clone(plan);
         }
-        let plan = Arc::new(self.fields.plan(shape, config.paths));
+        let plan = Arc::new(self.fields.plan(shape, config.paths()));
         if self.plans.len() >= PLANS {
             self.plans.clear(); // A plan is made again from its shape.
+            self.planned = 0;
         }
+        self.planned += plan.steps.len();
         self.plans.insert(shape.hash, Arc::clone(&plan));
         plan
     }
@@ -490,6 +503,7 @@ fn sort(out: &mut [Evidence], from: usize) {
     }
 }
 
+pub(crate) mod memory;
 mod questions;
 pub(crate) use questions::trials_of;
 

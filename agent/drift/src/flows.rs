@@ -17,10 +17,14 @@ use crate::flow::Flow;
 pub struct Counters {
     /// Observations taken.
     pub messages: u64,
-    /// Flows forgotten because of [`Config::flows`].
+    /// Flows forgotten because of [`Config::flows`] or [`Config::memory`].
     pub forgotten_flows: u64,
-    /// Times a path was met that was not learned because of [`Config::paths`], in flows not forgotten.
+    /// Times that flows were left as stubs because of [`Config::memory`].
+    pub stubs: u64,
+    /// Times a path was met that was not learned because of [`Config::paths`] or [`Config::memory`], in flows not forgotten.
     pub refused_paths: u64,
+    /// Paths whose values are not watched because of [`Config::memory`], in flows not forgotten.
+    pub unwatched_paths: u64,
 }
 
 /// A flow's key, hashed by [`FlowKey::fixed_hash`] (with the table's seed), which comes with each message. Traffic that
@@ -49,7 +53,15 @@ pub struct Flows {
     places: HashMap<Place, usize>,
     flows: Vec<Flow>,
     counters: Counters,
+    /// Bytes that the flows take ([`Flow::reckoned`]), and steps of their plans.
+    #[serde(skip)]
+    memory: u64,
+    #[serde(skip)]
+    planned: usize,
 }
+
+/// Steps of plans that are kept for so many bytes of memory, an eighth of which they may take.
+const BYTES_OF_STEP: u64 = 8 * 64;
 
 impl Flows {
     /// That know nothing yet.
@@ -100,6 +112,8 @@ impl Flows {
         let place =
             |(place, flow): (usize, &Flow)| (Place { key: Arc::clone(&flow.key), hash: flow.hash }, place);
         self.places = self.flows.iter().enumerate().map(place).collect();
+        self.memory = self.flows.iter().map(Flow::reckoned).sum();
+        self.planned = self.flows.iter().map(Flow::planned).sum();
     }
 
     /// Takes the observation of one complete message. Those of a flow must come in order. Appends what it decides.
@@ -110,11 +124,61 @@ impl Flows {
             Some(place) => *place,
             None => self.add(key),
         };
-        if let Some(flow) = self.flows.get_mut(place) {
-            flow.seen = self.counters.messages;
-            flow.fold(&mut observation);
-            flow.push(&observation, &self.config, out);
+        let Some(flow) = self.flows.get_mut(place) else { return };
+        flow.seen = self.counters.messages;
+        let (memory, planned) = (flow.reckoned(), flow.planned());
+        flow.fold(&mut observation);
+        flow.push(&observation, &self.config, out);
+        flow.reckon();
+        self.memory = self.memory - memory + flow.reckoned();
+        self.planned = self.planned - planned + flow.planned();
+        if self.memory > self.config.memory {
+            self.relieve(place);
         }
+        if self.planned as u64 > self.config.memory / BYTES_OF_STEP {
+            self.flows.iter_mut().for_each(Flow::forget_plans);
+            self.planned = 0;
+        }
+    }
+
+    /// Makes room, until an eighth is free: leaves the flows that were seen least recently as stubs, all but the one at
+    /// `place`; where that does not suffice, forgets them.
+    #[cold]
+    fn relieve(&mut self, place: usize) {
+        let enough = self.config.memory - self.config.memory / 8;
+        let mut oldest: Vec<(u64, usize)> = self
+            .flows
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != place)
+            .map(|(at, flow)| (flow.seen, at))
+            .collect();
+        oldest.sort_unstable();
+        for (_, at) in &oldest {
+            if self.memory <= enough {
+                return;
+            }
+            if let Some(flow) = self.flows.get_mut(*at).filter(|flow| !flow.is_stub()) {
+                let (memory, planned) = (flow.reckoned(), flow.planned());
+                flow.shrink();
+                self.counters.stubs += 1;
+                self.memory = self.memory - memory + flow.reckoned();
+                self.planned -= planned;
+            }
+        }
+        let mut forgotten = Vec::new();
+        for (_, at) in oldest {
+            if self.memory <= enough {
+                break;
+            }
+            self.memory -= self.flows.get(at).map_or(0, Flow::reckoned);
+            forgotten.push(at);
+        }
+        self.counters.forgotten_flows += forgotten.len() as u64;
+        forgotten.sort_unstable();
+        let mut at = 0..;
+        self.flows.retain(|_| at.next().is_none_or(|at| forgotten.binary_search(&at).is_err()));
+        self.index();
     }
 
     /// A second of event time has gone by. What this lane decides, it decides by messages, not by time.
@@ -140,7 +204,18 @@ impl Flows {
     /// What was done so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        Counters { refused_paths: self.flows.iter().map(Flow::refused_paths).sum(), ..self.counters }
+        let watched = self.config.watched();
+        Counters {
+            refused_paths: self.flows.iter().map(Flow::refused_paths).sum(),
+            unwatched_paths: self.flows.iter().map(|flow| flow.paths().saturating_sub(watched) as u64).sum(),
+            ..self.counters
+        }
+    }
+
+    /// Bytes that what was learned takes, as they are reckoned.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// Adds a flow, in the place of the one seen least recently where there is no room.
@@ -153,6 +228,8 @@ impl Flows {
             let oldest = self.flows.iter_mut().enumerate().min_by_key(|(_, flow)| flow.seen);
             let Some((place, oldest)) = oldest else { return 0 };
             self.counters.forgotten_flows += 1;
+            self.memory -= oldest.reckoned();
+            self.planned -= oldest.planned();
             self.places.remove(&Place { key: Arc::clone(&oldest.key), hash: oldest.hash });
             *oldest = flow;
             place

@@ -193,6 +193,11 @@ pub(crate) struct Broken {
 }
 
 impl Relations {
+    /// Bytes of the messages in which relations are looked for.
+    pub(crate) fn sampled(&self) -> u64 {
+        self.sample.bytes()
+    }
+
     /// Whether there is anything to do for message `number` of the flow.
     #[inline]
     pub(crate) fn is_active(&self, number: u64) -> bool {

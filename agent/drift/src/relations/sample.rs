@@ -34,6 +34,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// That it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.cells.capacity() * size_of::<(Column, u32, f64)>()) as u64
+    }
+
     /// Looks at a message; whether the sample is complete.
     pub(crate) fn take(&mut self, message: &Observation, shape: u64, plan: &Plan, fields: &Fields) -> bool {
         self.seen += 1;

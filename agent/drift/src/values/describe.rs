@@ -7,14 +7,22 @@ use super::{Field, Kept, Reader, State};
 use crate::describe::{Known, ValuesDescription};
 
 impl Field {
+    /// Whether it ever had a value.
+    pub(crate) fn has_any(&self) -> bool {
+        self.message > 0
+    }
+
     /// What its values are like; `None` where it has none that are no objects, arrays or null.
     pub(crate) fn describe(&self) -> Option<ValuesDescription> {
         let watched = match &self.state {
             State::Learning(learning, _) => {
                 let messages = learning.len() as u64;
                 let needs = (ENOUGH as u64).saturating_sub(messages);
-                let is_any = messages > 0 || self.message > 0;
-                return is_any.then_some(ValuesDescription { known: Known::Nothing, messages, needs });
+                return self.has_any().then_some(ValuesDescription {
+                    known: Known::Nothing,
+                    messages,
+                    needs,
+                });
             }
             State::Watching(watched) => watched,
         };

@@ -14,24 +14,25 @@ pub(crate) const BEGIN_NS: u64 = 1_736_121_600_000_000_000;
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0) % end
     }
 }
 
-fn message(seq: u64, body: String) -> Message {
+/// A message of a flow.
+pub(crate) fn message(route: &str, seq: u64, body: String) -> Message {
     Message {
         order: Order { seq, ..Order::default() },
         t_ns: BEGIN_NS + seq * 1_000_000_000,
         exchange: format!("{seq:x}").into(),
         side: Side::Request,
         protocol: "http",
-        request: Some(Arc::new(RequestLine {
-            method: "POST".into(),
-            target: "/v1/orders".into(),
-            authority: None,
-        })),
+        request: Some(Arc::new(RequestLine { method: "POST".into(), target: route.into(), authority: None })),
         status: None,
         headers: [("content-type", "application/json")].into(),
         body: body.into(),
@@ -49,13 +50,13 @@ pub(crate) fn found(
     messages: u64,
     mut body: impl FnMut(&mut Random, u64) -> String,
 ) -> Vec<Evidence> {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut observer = Observer::new(Limits::default(), Namer::default());
     let mut flows = Flows::new(Config::default());
     let mut out = Vec::new();
     for seq in 1..=messages {
         let body = body(&mut random, seq);
-        flows.push(observer.observe(&message(seq, body)).expect("observed"), &mut out);
+        flows.push(observer.observe(&message("/v1/orders", seq, body)).expect("observed"), &mut out);
     }
     flows.finish(&mut out);
     out
