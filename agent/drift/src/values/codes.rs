@@ -222,7 +222,9 @@ impl Codes {
     /// The block is as those before: new codes get older.
     pub(crate) fn accept(&mut self, scales: &mut Scales) {
         self.candidates.iter_mut().for_each(|candidate| candidate.blocks += 1);
-        while let Some(old) = self.candidates.iter().position(|candidate| candidate.blocks >= KNOWN_AFTER) {
+        let is_old =
+            |candidate: &Candidate| candidate.blocks >= KNOWN_AFTER && !self.unseen.is_asked(candidate.code);
+        while let Some(old) = self.candidates.iter().position(is_old) {
             let candidate = self.candidates.swap_remove(old);
             if self.known.len() >= KNOWN {
                 self.known.pop();

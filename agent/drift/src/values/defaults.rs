@@ -74,7 +74,7 @@ fn is_as_before(past: &[f64], recent: &[f64]) -> bool {
     let above = part(rest.iter().filter(|x| **x > middle).count());
     // Of few different ones, most may be the middle one.
     let is_there = above.max(below) < 1.0 - LEAST_SHARE;
-    is_there && cause::of_numbers(past, &rest).kind == Kind::DistributionShifted
+    is_there && matches!(cause::of_numbers(past, &rest).kind, Kind::DistributionShifted | Kind::OutOfRange)
 }
 
 /// Which default a value is.

@@ -190,6 +190,11 @@ impl<T: Copy> Unseen<T> {
         self.candidates.iter().map(|candidate| candidate.messages as f32 / (self.messages - candidate.from))
     }
 
+    /// Whether a mark is under question.
+    pub(crate) fn is_asked(&self, mark: u64) -> bool {
+        self.candidates.iter().any(|candidate| candidate.mark == mark)
+    }
+
     /// What is under question.
     pub(crate) fn candidates(&self) -> &[Candidate<T>] {
         &self.candidates
