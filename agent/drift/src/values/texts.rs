@@ -149,20 +149,14 @@ impl Texts {
     /// Counts a text. Whether there is something to say.
     #[inline]
     pub(crate) fn see(&mut self, text: &Text, came: Came) -> bool {
-        let weight = came.weight;
-        let mut add = |channel: usize, is: bool| {
-            if let Some(sum) = self.sums.get_mut(channel) {
-                *sum += if is { weight } else { 0.0 };
-            }
-        };
+        let is_default = cause::is_default(text);
+        let is_known_skeleton = self.skeletons.contains(&text.skeleton);
+        // A bit for each channel.
+        let mut has = u32::from(text.classes.bits()) << channel::CLASSES;
+        let mut add = |channel: usize, is: bool| has |= u32::from(is) << channel;
         for (channel, edge) in self.edges.iter().enumerate() {
             add(channel, text.length <= *edge);
         }
-        for class in 0..7 {
-            add(channel::CLASSES + class, text.classes.bits() & (1 << class) != 0);
-        }
-        let is_default = cause::is_default(text);
-        let is_known_skeleton = self.skeletons.contains(&text.skeleton);
         add(channel::LONGER, text.length > self.longest);
         add(channel::LONGEST, text.length == self.longest);
         add(channel::SKELETON, !is_known_skeleton);
@@ -175,6 +169,9 @@ impl Texts {
             if mark & 7 == 0 || *known == 0 {
                 *known = mark;
             }
+        }
+        for (channel, sum) in self.sums.iter_mut().enumerate() {
+            *sum += if has & 1 << channel != 0 { came.weight } else { 0.0 };
         }
         let is_other = std::mem::replace(&mut self.last, text.hash) != text.hash;
         self.longest_here = self.longest_here.max(text.length);
