@@ -16,7 +16,7 @@ pub struct Config {
     pub flows: usize,
     /// Paths remembered of a flow; further ones are counted and not learned.
     pub paths: usize,
-    /// Bytes that the flows of a partition may take. With more, those seen least recently are left as stubs, and then
+    /// Bytes that the flows of a partition may take, at least 2 MiB. With more, those seen least recently are left as stubs, and then
     /// forgotten; a flow that alone takes too many has fewer paths, or paths whose values are not watched. All of that is
     /// counted.
     pub memory: u64,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test: what is missing ends it, with its name")]
 
+mod budget;
 mod relations;
 mod stream;
 mod types;
