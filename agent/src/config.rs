@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use pitot_capture::LaneChoice;
 use pitot_observe::HeaderNames;
 use pitot_observe::fields::{DEFAULT_HEADERS, SECRET_HEADERS};
+use pitot_stream::PARTITIONS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -158,11 +159,16 @@ pub struct Limits {
     #[serde(deserialize_with = "memory")]
     #[schemars(range(min = 33_554_432))]
     pub memory_bytes: u64,
+    /// Bytes of what is learned, of all flows: at least 128 MiB. With more, the flows that were seen least recently keep their
+    /// paths and types only, and then are forgotten; each is counted.
+    #[serde(deserialize_with = "learned")]
+    #[schemars(range(min = 134_217_728))]
+    pub learned_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 128 << 20 }
+        Self { memory_bytes: 128 << 20, learned_bytes: 256 << 20 }
     }
 }
 
@@ -202,7 +208,11 @@ impl Config {
     /// How flows are judged.
     #[must_use]
     pub fn drift(&self) -> pitot_drift::Config {
-        pitot_drift::Config { learning_messages: u64::from(self.learning.messages), ..Default::default() }
+        pitot_drift::Config {
+            learning_messages: u64::from(self.learning.messages),
+            memory: self.limits.learned_bytes / PARTITIONS as u64,
+            ..Default::default()
+        }
     }
 
     /// The headers that are fields of a message.
@@ -249,14 +259,23 @@ fn no_secrets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<S
 }
 
 fn memory<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    match u64::deserialize(deserializer)? {
-        bytes @ LEAST_MEMORY.. => Ok(bytes),
-        bytes => Err(serde::de::Error::custom(format!("{bytes} is too few, the least is {LEAST_MEMORY}"))),
-    }
+    /// One message of the largest size.
+    const LEAST: u64 = 32 << 20;
+    at_least(LEAST, deserializer)
 }
 
-/// One message of the largest size.
-const LEAST_MEMORY: u64 = 32 << 20;
+fn learned<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    /// A flow with some hundred paths in each partition.
+    const LEAST: u64 = 128 << 20;
+    at_least(LEAST, deserializer)
+}
+
+fn at_least<'de, D: serde::Deserializer<'de>>(least: u64, deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        bytes if bytes >= least => Ok(bytes),
+        bytes => Err(serde::de::Error::custom(format!("{bytes} is too few, the least is {least}"))),
+    }
+}
 
 fn ring_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let bytes = u32::deserialize(deserializer)?;

@@ -2,7 +2,7 @@
 
 use pitot_export::{MetricsSettings, Reporter, Snapshot};
 
-use crate::pipeline::{Held, Pipeline};
+use crate::pipeline::{Held, Learning, Pipeline};
 
 /// Sends metrics of a pipeline from time to time.
 #[derive(Debug)]
@@ -47,12 +47,14 @@ impl Metrics {
 
 fn snapshot(pipeline: &Pipeline) -> Snapshot {
     let settled = pipeline.ledger();
+    let Learning { bytes: learned, left_out } = pipeline.learning();
     let Held { connections, reassembly, bodies } = pipeline.wire().held();
     Snapshot {
         kernel: settled.kernel_records().collect(),
         ledger: settled.ledger,
         connections,
-        held: [("reassembly", reassembly), ("bodies", bodies)].into(),
+        held: [("reassembly", reassembly), ("bodies", bodies), ("learned", learned)].into(),
+        left_out,
         resident: resident(),
     }
 }

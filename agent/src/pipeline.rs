@@ -22,6 +22,7 @@ mod select;
 mod wire;
 mod workers;
 
+pub use detect::Learning;
 pub use learned::Learned;
 pub use ledger::Settled;
 pub use wire::{Held, Wire};
@@ -165,6 +166,18 @@ impl Pipeline {
             self.detect.push(self.wire.workers(), batch, out);
         }
         self.detect.finish(out);
+    }
+
+    /// What is learned so far, in bytes, and what was left out for want of memory.
+    #[must_use]
+    pub fn learning(&self) -> Learning {
+        self.detect.learning()
+    }
+
+    /// Whether a flow was forgotten, whole or in part, for want of memory.
+    #[must_use]
+    pub fn has_evicted(&self) -> bool {
+        self.detect.has_evicted()
     }
 
     /// Complete messages that were taken so far.

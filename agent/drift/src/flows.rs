@@ -212,6 +212,12 @@ impl Flows {
         }
     }
 
+    /// Whether a flow was forgotten or left as a stub.
+    #[must_use]
+    pub fn has_evicted(&self) -> bool {
+        self.counters.forgotten_flows + self.counters.stubs > 0
+    }
+
     /// Bytes that what was learned takes, as they are reckoned.
     #[must_use]
     pub fn memory(&self) -> u64 {

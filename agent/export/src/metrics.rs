@@ -27,8 +27,10 @@ pub struct Snapshot {
     pub kernel: BTreeMap<&'static str, u64>,
     /// Connections known.
     pub connections: u64,
-    /// Memory held by traffic that waits, bytes, by what it waits for.
+    /// Memory held by traffic that waits, bytes, by what it waits for, and by what was learned.
     pub held: BTreeMap<&'static str, u64>,
+    /// What is not learned, or no longer, for want of memory, by reason.
+    pub left_out: BTreeMap<&'static str, u64>,
     /// Resident memory of this process, bytes, where it could be read.
     pub resident: Option<u64>,
 }
@@ -52,15 +54,18 @@ pub(crate) fn request(
 ) -> ExportMetricsServiceRequest {
     let times = (ns(start), ns(SystemTime::now()));
     let metric = |name: &str, unit: &str, kind, points| metric(name, unit, kind, points, times);
-    let Snapshot { ledger, kernel, connections, held, resident } = snapshot;
-    let by_reason = kernel.iter().map(|(reason, n)| (vec![(REASON, *reason)], *n)).collect();
+    let Snapshot { ledger, kernel, connections, held, left_out, resident } = snapshot;
+    let by_reason = |counts: &BTreeMap<&'static str, u64>| {
+        counts.iter().map(|(reason, n)| (vec![(REASON, *reason)], *n)).collect::<Vec<_>>()
+    };
     let by_use = held.iter().map(|(what, n)| (vec![("pitot.buffer", *what)], *n)).collect();
     let mut metrics = vec![
         metric("pitot.capture.bytes", "By", Kind::UpDownCounter, fates(&ledger.bytes)),
         metric("pitot.messages", "{message}", Kind::UpDownCounter, fates(&ledger.messages)),
-        metric("pitot.kernel.records", "{record}", Kind::Counter, by_reason),
+        metric("pitot.kernel.records", "{record}", Kind::Counter, by_reason(kernel)),
         metric("pitot.connections", "{connection}", Kind::UpDownCounter, vec![(Vec::new(), *connections)]),
         metric("pitot.buffer.usage", "By", Kind::Gauge, by_use),
+        metric("pitot.learning.left_out", "{item}", Kind::UpDownCounter, by_reason(left_out)),
     ];
     if let Some(resident) = resident {
         metrics.push(metric("process.memory.usage", "By", Kind::Gauge, vec![(Vec::new(), *resident)]));

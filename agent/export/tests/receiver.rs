@@ -235,6 +235,7 @@ fn snapshot() -> Snapshot {
     snapshot.ledger.bytes.lose("ring_full", 2);
     snapshot.kernel.insert("ring_full", 7);
     snapshot.held.insert("bodies", 5);
+    snapshot.left_out.insert("flow_stub", 2);
     snapshot
 }
 
@@ -299,6 +300,7 @@ fn the_latest_metrics_are_sent_and_the_last_before_the_end() {
             "pitot.kernel.records {record} ring_full AsInt(7)",
             "pitot.connections {connection}  AsInt(3)",
             "pitot.buffer.usage By bodies AsInt(5)",
+            "pitot.learning.left_out {item} flow_stub AsInt(2)",
             "process.memory.usage By  AsInt(1048576)",
         ]
     );

@@ -175,6 +175,7 @@ fn metrics() {
     (snapshot.ledger.bytes.seen, snapshot.ledger.messages.seen) = (1, 1);
     snapshot.kernel.insert("ring_full", 1);
     snapshot.held.insert("reassembly", 1);
+    snapshot.left_out.insert("flow_stub", 1);
     reporter.expect("starts").shutdown(snapshot).expect("arrives");
 
     let request = receiver.next().metrics();

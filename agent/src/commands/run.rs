@@ -40,7 +40,8 @@ pub(super) fn execute(arguments: &Run) -> Outcome {
     if let Some(learned) = keeper.as_ref().and_then(Keeper::load) {
         pipeline = pipeline.resumed(&config, learned);
     }
-    let mut agent = Agent { config, pipeline, keeper, sinks, metrics, findings: Vec::new() };
+    let mut agent =
+        Agent { config, pipeline, keeper, sinks, metrics, findings: Vec::new(), is_short_of_memory: false };
     terminal::plain("ready");
     live::pump(&mut live, &stop, None, |live, events| {
         if reload.take() {
@@ -59,6 +60,8 @@ struct Agent {
     sinks: Sinks,
     metrics: Option<Metrics>,
     findings: Vec<Finding>,
+    /// Whether it was said that memory for what is learned does not suffice.
+    is_short_of_memory: bool,
 }
 
 impl Agent {
@@ -69,6 +72,13 @@ impl Agent {
         wire.overloads().iter().for_each(|overload| self.sinks.overload(overload));
         if let Some(metrics) = &mut self.metrics {
             metrics.tell(&self.pipeline);
+        }
+        if !self.is_short_of_memory && self.pipeline.has_evicted() {
+            self.is_short_of_memory = true;
+            terminal::say(
+                "there is not memory enough to learn every flow; let limits.learned_bytes be more (the metric \
+                 pitot.learning.left_out counts what is left out)",
+            );
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.keep(&mut self.pipeline, &mut self.findings);

@@ -1,6 +1,8 @@
 //! From messages to findings: observe, drift, findings.
 
-use pitot_drift::{Evidence, Flows};
+use std::collections::BTreeMap;
+
+use pitot_drift::{Counters, Evidence, Flows};
 use pitot_findings::{Finding, Findings};
 use pitot_observe::{FlowKey, Observation, Observer, Placement};
 use pitot_protocols::Message;
@@ -21,6 +23,16 @@ pub(super) struct Detect {
     flows: Vec<Flows>,
     findings: Findings,
     observed: u64,
+}
+
+/// What is learned takes so much memory, and so much was left out for want of it, by reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Learning {
+    /// Bytes, as they are reckoned.
+    pub bytes: u64,
+    /// `flow_stub`: times that of a flow only paths and types were kept; `flow_forgotten`: flows; `path_refused`: times that a path
+    /// was met that is not learned; `values_unwatched`: paths.
+    pub left_out: BTreeMap<&'static str, u64>,
 }
 
 /// What a partition of flows has to do, in order.
@@ -110,6 +122,29 @@ impl Detect {
         self.flows.iter_mut().for_each(|flows| flows.forget(|key| chosen.binary_search(&name(key)).is_ok()));
         self.findings.forget(|flow| chosen.binary_search(&flow.to_string()).is_ok(), out);
         Ok(chosen)
+    }
+
+    /// What is learned, in bytes and in what was left out.
+    pub(super) fn learning(&self) -> Learning {
+        let mut learning = Learning::default();
+        for flows in &self.flows {
+            let Counters { stubs, forgotten_flows, refused_paths, unwatched_paths, .. } = flows.counters();
+            let counts = [
+                ("flow_stub", stubs),
+                ("flow_forgotten", forgotten_flows),
+                ("path_refused", refused_paths),
+                ("values_unwatched", unwatched_paths),
+            ];
+            for (reason, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                *learning.left_out.entry(reason).or_default() += count;
+            }
+            learning.bytes += flows.memory();
+        }
+        learning
+    }
+
+    pub(super) fn has_evicted(&self) -> bool {
+        self.flows.iter().any(Flows::has_evicted)
     }
 
     pub(super) fn observed(&self) -> u64 {
