@@ -32,6 +32,8 @@ const FREEDOM: f64 = 3.0;
 const HALF: f64 = 0.5;
 /// A log likelihood ratio that leaves no doubt.
 const CLEAR: f64 = 10.0;
+/// The logarithm of a factor up to which it may well be any: three.
+const ORDINARY: f64 = 1.1;
 /// A factor nearer to one than this is none.
 const NEAR: f64 = 0.02;
 /// A share below this is not a change of what the field means, but of some values.
@@ -74,26 +76,28 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     try_one(&|x| (x - 32.0) / 1.8, FREEDOM, Cause { factor: Some(1.0 / 1.8), ..Kind::UnitChanged.into() });
     let (old, new) = (median(past), median(recent));
     let spread = |values: &[f64]| quantile(values, 0.75) - quantile(values, 0.25);
+    // What moves by less than its spread may have been added to as well as multiplied; what moves by far more, hardly.
+    let is_small = (new - old).abs() < 3.0 * spread(past);
+    let (of_shift, of_factor) = if is_small { (2.0, 3.0) } else { (4.0, 2.0) };
     // Where the medians and quartiles lie is a guess; the likelihood knows better.
     let step = 0.2 * spread(recent);
     for about in [-2.0, -1.0, 0.0, 1.0, 2.0] {
-        try_one(&|x| x + new - old + about * step, 2.0 * FREEDOM, Kind::DistributionShifted.into());
+        try_one(&|x| x + new - old + about * step, of_shift * FREEDOM, Kind::DistributionShifted.into());
     }
     for about in [0.8, 1.0, 1.25] {
         let times = about * spread(recent) / spread(past);
         if times.is_finite() {
             let map = |x| (x - old) * times + new;
-            try_one(&map, 2.0 * FREEDOM, Kind::DistributionShifted.into());
+            try_one(&map, of_shift * FREEDOM, Kind::DistributionShifted.into());
         }
     }
-    // What moves by less than its spread may have been added to as well as multiplied; what moves by far more, hardly.
-    let is_small = (new - old).abs() < 3.0 * spread(past);
-    let penalty = if is_small { 3.0 * FREEDOM } else { 2.0 * FREEDOM };
     for about in [0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] {
         let factor = about * new / old;
         if factor.is_finite() && factor > 0.0 && (factor - 1.0).abs() > NEAR {
             let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
-            try_one(&|x| x * factor, penalty, cause);
+            // Taxes, discounts and the like multiply by little.
+            let unlikely = (factor.ln().abs() - ORDINARY).max(0.0) * FREEDOM;
+            try_one(&|x| x * factor, of_factor * FREEDOM + unlikely, cause);
         }
     }
     let (likelihood, part, cause) = best;
