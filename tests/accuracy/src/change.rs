@@ -63,6 +63,8 @@ pub enum Change {
     Outliers(f64),
     /// Always the value it had at first.
     Frozen,
+    /// One of so many values that it had at first.
+    Pooled(usize),
 }
 
 impl Change {
@@ -71,7 +73,12 @@ impl Change {
     fn is_partial(self) -> bool {
         matches!(
             self,
-            Self::Null(_) | Self::Unrelated(_) | Self::Defaulted(_) | Self::Outliers(_) | Self::Frozen
+            Self::Null(_)
+                | Self::Unrelated(_)
+                | Self::Defaulted(_)
+                | Self::Outliers(_)
+                | Self::Frozen
+                | Self::Pooled(_)
         )
     }
 
@@ -145,8 +152,8 @@ pub struct Injection {
     pub spread: Spread,
     /// Fields that followed from each other with this one.
     pub related: &'static [&'static str],
-    /// The value that a frozen field keeps.
-    pub held: Option<Json>,
+    /// The values that a field keeps to.
+    pub held: Vec<Json>,
 }
 
 /// Names that a rename or an addition uses.
@@ -246,8 +253,18 @@ impl Injection {
             Change::Up(deviations) => map(value, |x| x + deviations * deviation),
             Change::Wider(variance) => map(value, |x| mean + (x - mean) * variance.sqrt()),
             Change::Outliers(p) if random.chance(p) => map(value, |x| x * 100.0),
-            Change::Frozen => *value = self.held.get_or_insert_with(|| value.clone()).clone(),
+            Change::Frozen => self.hold(value, 1, random),
+            Change::Pooled(most) => self.hold(value, most, random),
             _ => {}
+        }
+    }
+
+    /// Keeps the first `most` values, and puts one of them in the place of each later one.
+    fn hold(&mut self, value: &mut Json, most: usize, random: &mut Random) {
+        if self.held.len() < most {
+            self.held.push(value.clone());
+        } else if let Some(held) = self.held.get(if most > 1 { random.below(most) } else { 0 }) {
+            *value = held.clone();
         }
     }
 
@@ -285,6 +302,7 @@ impl Injection {
             Change::Up(_) | Change::Wider(_) => (RANGE, &["distribution_shifted"]),
             Change::Outliers(_) => (RANGE, &["out_of_range", "distribution_shifted"]),
             Change::Frozen => (RANGE, &["value_frozen", "cardinality_changed", "distribution_shifted"]),
+            Change::Pooled(_) => (RANGE, &["cardinality_changed", "distribution_shifted"]),
         };
         let beside = |name: &str| {
             self.path.rsplit_once('.').map_or_else(String::new, |(parent, _)| format!("{parent}.{name}"))
@@ -343,7 +361,7 @@ pub fn changes(meaning: Meaning) -> Vec<Change> {
         Change::Absent(0.3),
     ];
     all.extend_from_slice(match meaning {
-        Meaning::Identifier => &[Change::Reformatted, Change::Rekeyed],
+        Meaning::Identifier => &[Change::Reformatted, Change::Rekeyed, Change::Pooled(20)],
         Meaning::Amount => &[
             Change::Unit(100.0),
             Change::Rescaled(1.19),
@@ -495,7 +513,7 @@ mod tests {
             rollout: Rollout::Abrupt,
             spread: Spread { mean: 10.0, deviation: 2.0 },
             related: &[],
-            held: None,
+            held: Vec::new(),
         };
         assert!(injection.apply(&mut body, &moment, 0, &mut Random::new(1, 1)));
         let mut text = String::new();

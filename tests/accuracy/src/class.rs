@@ -26,6 +26,8 @@ pub enum Class {
     Outliers,
     /// Always the same.
     Frozen,
+    /// Fewer different ones.
+    Cardinality,
 }
 
 /// What a row demands.
@@ -41,7 +43,7 @@ pub struct Bar {
 
 impl Class {
     /// Every row, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Structure,
         Self::Rename,
         Self::Unit,
@@ -51,6 +53,7 @@ impl Class {
         Self::Variance,
         Self::Outliers,
         Self::Frozen,
+        Self::Cardinality,
     ];
 
     /// Of a change.
@@ -78,6 +81,7 @@ impl Class {
             Change::Wider(_) => Self::Variance,
             Change::Outliers(_) => Self::Outliers,
             Change::Frozen => Self::Frozen,
+            Change::Pooled(_) => Self::Cardinality,
         }
     }
 
@@ -87,7 +91,7 @@ impl Class {
         match self {
             Self::Structure | Self::Rename | Self::Unit => (1_000, 1_000),
             Self::Meaning | Self::SmallShift => (20_000, 5_000),
-            Self::Shift | Self::Variance | Self::Frozen => (20_000, 2_000),
+            Self::Shift | Self::Variance | Self::Frozen | Self::Cardinality => (20_000, 2_000),
             Self::Outliers => (20_000, 8_000),
         }
     }
@@ -104,7 +108,7 @@ impl Class {
             Self::SmallShift => (0.99, None, 2_500),
             Self::Variance => (0.99, None, 600),
             Self::Outliers => (0.99, None, 4_000),
-            Self::Frozen => return None,
+            Self::Frozen | Self::Cardinality => return None,
         };
         Some(Bar { recall, cause, delay })
     }
@@ -122,6 +126,7 @@ impl Class {
             Self::Variance => "range: variance x2",
             Self::Outliers => "range: 5 % x100",
             Self::Frozen => "range: frozen",
+            Self::Cardinality => "range: cardinality",
         }
     }
 }

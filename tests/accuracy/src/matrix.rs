@@ -90,7 +90,7 @@ fn cases_of(all: &mut Vec<Case>, integration: &Integration, seed: u64, place: us
                     rollout,
                     spread: Spread::default(),
                     related,
-                    held: None,
+                    held: Vec::new(),
                 };
                 all.push(Case { name: integration.name, seed, pace, injection });
             }

@@ -126,7 +126,7 @@ mod tests {
         check("zero in a third", true, &|m, is_after| if is_after && third(m) { 0.0 } else { usual(m) });
         check("-1 in a third", true, &|m, is_after| if is_after && third(m) { -1.0 } else { usual(m) });
         check("42 in a third", false, &|m, is_after| if is_after && third(m) { 42.0 } else { usual(m) });
-        check("zero now and then, as ever", false, &|m, _| if m % 50 == 0 { 0.0 } else { usual(m) });
+        check("zero now and then, as ever", false, &|m, _| if m.is_multiple_of(50) { 0.0 } else { usual(m) });
         check("a process that comes down to zero", false, &|m, is_after| {
             if is_after { (3.0 * unit(m)).floor() } else { usual(m) }
         });

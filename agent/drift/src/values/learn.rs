@@ -22,7 +22,7 @@ const NEAR_NS: f64 = 400.0 * 86_400.0 * 1e9;
 /// Units of times that are numbers, in ns.
 const TIME_UNITS: [f64; 4] = [1e9, 1e6, 1e3, 1.0];
 /// Codes that a field of codes has at most, and times that each is seen on average.
-const MOST_CODES: usize = 24;
+pub(crate) const MOST_CODES: usize = 24;
 const OFTEN: usize = 6;
 
 /// Values so far, one of a message, with its time.

@@ -355,6 +355,11 @@ impl Watched {
             }
     }
 
+    /// Whether what departs is how often texts come again: there are fewer different ones, or more.
+    fn is_of_repetition(&self, departure: &Departure) -> bool {
+        matches!(self.reader, Reader::Texts { .. }) && Texts::is_of_repetition(departure.channel)
+    }
+
     fn is_time(&self) -> bool {
         matches!(&self.reader, Reader::Numbers { numbers, .. } if numbers.reading.is_time())
     }
@@ -452,14 +457,20 @@ impl Watched {
         };
         let same = if is_immediate { self.last.rate(same) } else { since.rate(same) };
         let recent = if is_immediate { self.recent() } else { values };
-        let cause = self.cause(&recent, came, same);
+        let cause = match self.cause(&recent, came, same) {
+            cause if cause.kind == Kind::DistributionShifted && self.is_of_repetition(&departure) => {
+                Kind::CardinalityChanged.into()
+            }
+            cause => cause,
+        };
         if self.is_time() && cause::is_clock_change(&cause, departure.since_ns) {
             self.is_outdated = true;
             return None;
         }
         // A process that goes up and down by itself goes elsewhere by itself: that alone is not enough. Nor is it that other
         // senders, with other clocks, send more.
-        if cause.kind == Kind::DistributionShifted && (!departure.is_flat || self.is_delay(&recent)) {
+        let is_shift = matches!(cause.kind, Kind::DistributionShifted | Kind::CardinalityChanged);
+        if is_shift && (!departure.is_flat || self.is_delay(&recent)) {
             self.scales.widen(&departure);
             return None;
         }

@@ -39,7 +39,9 @@ pub(crate) struct Texts {
     edges: [u32; SHARES.len()],
     longest: u32,
     skeletons: Vec<u32>,
-    known: Vec<u32>,
+    /// The most frequent spelling among the first ones.
+    usual: u64,
+    known: Vec<u16>,
     last: u64,
     sums: Sums,
     /// The longest of this block.
@@ -133,6 +135,7 @@ impl Texts {
             edges: SHARES.map(at),
             longest: at(1.0),
             skeletons,
+            usual: usual.copied().unwrap_or_default(),
             known: vec![0; KNOWN],
             last: 0,
             sums: [0.0; CHANNELS],
@@ -163,10 +166,10 @@ impl Texts {
         add(channel::DEFAULT, is_default);
         add(channel::SAME, text.hash == self.last);
         if let Some(known) = self.known.get_mut(text.hash as usize % KNOWN) {
-            let mark = (text.hash >> 32) as u32;
+            let mark = (text.hash >> 48) as u16;
             add(channel::KNOWN, *known == mark);
             // One in eight takes the place: those seen often stay long enough to be met again.
-            if mark & 7 == 0 || *known == 0 {
+            if (mark ^ came.message as u16) & 7 == 0 || *known == 0 {
                 *known = mark;
             }
         }
@@ -181,9 +184,10 @@ impl Texts {
         let spelling = spelling(text);
         if std::mem::replace(&mut self.message, came.message) != came.message {
             self.unseen.count(came.sender);
-            self.draws.see(is_other, self.unseen.known().first() == Some(&spelling));
+            self.draws.see(is_other, spelling == self.usual);
         }
-        let is_known = self.lengths & 1 << short(text) != 0 && self.unseen.is_known(spelling) && !is_default;
+        let is_spelling_known = spelling == self.usual || self.unseen.is_known(spelling);
+        let is_known = self.lengths & 1 << short(text) != 0 && is_spelling_known && !is_default;
         !is_known && self.see_new(text, came, is_other)
     }
 
@@ -222,6 +226,11 @@ impl Texts {
         }
         self.unseen.accept_all();
         Some((cause, news))
+    }
+
+    /// Whether a property says how often texts come again.
+    pub(crate) fn is_of_repetition(channel: usize) -> bool {
+        matches!(channel, channel::KNOWN | channel::SAME)
     }
 
     /// What the block had; a new one begins.

@@ -314,7 +314,9 @@ mod tests {
         // Forty messages of one tenant in a row.
         check("runs", 1.0 / 40.0, &|seed, message| mix(seed + message / 40) % 12);
         check("once for long", 1.0, &|_, message| u64::from(message > 9_000));
-        check("a burst", 1.0, &|_, message| u64::from((9_000..9_020).contains(&message) && message % 2 == 0));
+        check("a burst", 1.0, &|_, message| {
+            u64::from((9_000..9_020).contains(&message) && message.is_multiple_of(2))
+        });
     }
 
     /// A code of a two-hundredth that was not seen by chance, from which moment on it comes as often as it should.
@@ -328,7 +330,7 @@ mod tests {
 
     #[test]
     fn one_sender_of_several_must_send_it_often() {
-        let mark = |message: u64| u64::from(message >= 1_000 && message % 8 == 0);
+        let mark = |message: u64| u64::from(message >= 1_000 && message.is_multiple_of(8));
         let of_one = first(2_000, 1.0, &|message| message % 4, &mark).map(|(_, occurrences)| occurrences);
         let of_all = first(2_000, 1.0, &|message| message % 5, &mark).map(|(_, occurrences)| occurrences);
         assert_eq!(of_one, Some(ENOUGH_OF_ONE_SENDER));

@@ -4,10 +4,14 @@ use pitot_observe::value::{Classes, Text};
 
 use super::{Cause, currency, mode, share};
 use crate::evidence::Kind;
+use crate::values::learn::MOST_CODES;
 use crate::values::unseen::News;
 
 /// Messages with a new code that is written in another way, after which the others of its kind would have come.
 const ENOUGH_OF_ONE: u32 = 24;
+
+/// How many times as many codes are another number of them.
+const MANY_MORE: f64 = 2.0;
 
 /// What `recent` codes are to `past` ones.
 pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) -> bool) -> Cause {
@@ -29,7 +33,24 @@ pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) ->
     if often > 0.98 && distinct(past) > 1 {
         return Kind::ValueFrozen.into();
     }
-    of_frequencies(past, recent).into()
+    match of_frequencies(past, recent) {
+        Kind::DistributionShifted if is_of_others(past, recent) => Kind::CardinalityChanged.into(),
+        kind => kind.into(),
+    }
+}
+
+/// Whether there are at least twice as many codes as before, or at most half as many: as many as of the same entropy would
+/// be equally frequent (Hill 1973).
+fn is_of_others(past: &[Text], recent: &[Text]) -> bool {
+    let (before, after) = (effective(past), effective(recent));
+    after >= MANY_MORE * before || before >= MANY_MORE * after
+}
+
+fn effective(values: &[Text]) -> f64 {
+    let mut codes: Vec<u64> = values.iter().map(|text| text.hash).collect();
+    codes.sort_unstable();
+    let shares = codes.chunk_by(|a, b| a == b).map(|run| run.len() as f64 / codes.len() as f64);
+    (-shares.map(|share| share * share.ln()).sum::<f64>()).exp()
 }
 
 /// What a code is that never was there; `new` are all such codes, in this part of the messages. `None`: more of them must be
@@ -62,7 +83,11 @@ fn is_respelled(past: &[Text], new: &[Text], part: f64) -> bool {
 }
 
 fn of_new(new: &[Text], part: f64) -> Kind {
-    if part > 0.9 && distinct(new) > 1 { Kind::MeaningChanged } else { Kind::EnumValueAdded }
+    match () {
+        () if distinct(new) > MOST_CODES => Kind::CardinalityChanged,
+        () if part > 0.9 && distinct(new) > 1 => Kind::MeaningChanged,
+        () => Kind::EnumValueAdded,
+    }
 }
 
 /// Whether the same frequencies are now those of other codes.

@@ -72,6 +72,11 @@ fn ages_are_told_apart() {
     check("seconds", Kind::TimeUnitChanged, Some(0.001), 0.0, &|age| NOW_S - (NOW_S - age) / 1_000.0);
     check("the epoch", Kind::DefaultSubstituted, None, 0.0, &|age| if age < 1.0 { NOW_S } else { age });
     check("a clock that stands", Kind::ValueFrozen, None, 1.0, &|age| age + 100.0);
+    let held = std::cell::Cell::new(0.0);
+    check("a clock that stands in a third", Kind::ValueFrozen, None, 0.1, &|age| {
+        held.set(held.get() + 10.0);
+        if held.get() % 30.0 < 1.0 { held.get() } else { age }
+    });
     check("late", Kind::DistributionShifted, None, 0.0, &|age| age + 1_234.0);
 }
 
@@ -122,6 +127,12 @@ fn codes_are_told_apart() {
         other => other.to_owned(),
     };
     check("swapped", Kind::MeaningChanged, &swapped);
+    check("one instead of many", Kind::CardinalityChanged, &|s| {
+        if s % 20 > 0 { "NEW" } else { "PAID" }.into()
+    });
+    let letters =
+        |seed: u64| seed.to_string().bytes().map(|b| char::from(b - b'0' + b'A')).collect::<String>();
+    check("any", Kind::CardinalityChanged, &letters);
     check("one only", Kind::ValueFrozen, &|_| "NEW".into());
     check("none", Kind::DefaultSubstituted, &|s| if s % 4 == 0 { "N/A".into() } else { code(s).into() });
     assert!(past.iter().all(|text| text.classes.contains(Classes::UPPER)));
