@@ -85,16 +85,16 @@ fn flows(rounds: &Rounds, corpus: &Corpus, flows: usize) {
 
 /// What a path of a flow takes, in everything that observes and detects: of bodies with members of one kind only, too.
 fn memory() {
-    const MESSAGES: usize = 40_000;
+    const MESSAGES: usize = 17_000;
     println!(
         "| bodies | flows | messages of each | paths of each | MB | bytes a path |\n|---|---|---|---|---|---|"
     );
     for (corpus, flows, messages) in [
         (made::orders(), 1_000, 96),
-        (made::orders(), 16, MESSAGES),
-        (made::members("numbers"), 16, MESSAGES),
-        (made::members("texts"), 16, MESSAGES),
-        (made::members("codes"), 16, MESSAGES),
+        (made::orders(), 64, MESSAGES),
+        (made::members("numbers"), 64, MESSAGES),
+        (made::members("texts"), 64, MESSAGES),
+        (made::members("codes"), 64, MESSAGES),
     ] {
         let mut traffic = Traffic::new(&corpus, flows);
         let before = resident_bytes();

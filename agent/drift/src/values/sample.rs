@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// Values that are the last ones.
 pub(crate) const RECENT: usize = 64;
-/// Values from before.
-pub(crate) const PAST: usize = 128;
 
 /// A value of which many are kept, in little room.
 pub(crate) trait Value: Copy {
     type Kept: Copy;
+
+    /// Values from before that are kept.
+    const PAST: usize;
 
     fn kept(&self) -> Self::Kept;
 
@@ -20,6 +21,8 @@ pub(crate) trait Value: Copy {
 
 impl Value for f64 {
     type Kept = Self;
+
+    const PAST: usize = 128;
 
     fn kept(&self) -> Self {
         *self
@@ -46,6 +49,8 @@ impl KeptText {
 
 impl Value for Text {
     type Kept = KeptText;
+
+    const PAST: usize = 64;
 
     #[inline]
     fn kept(&self) -> KeptText {
@@ -79,7 +84,7 @@ pub(crate) struct Sample<T: Value> {
 impl<T: Value> Sample<T> {
     /// From values to begin with, evenly taken.
     pub(crate) fn new(values: &[T]) -> Self {
-        let step = values.len().div_ceil(PAST).max(1);
+        let step = values.len().div_ceil(T::PAST).max(1);
         Self {
             recent: Vec::with_capacity(RECENT),
             oldest: 0,
@@ -102,11 +107,11 @@ impl<T: Value> Sample<T> {
     /// The oldest of the last ones is past: called once in a while, so that the past is a long one.
     pub(crate) fn remember(&mut self) {
         let Some(value) = self.recent.get(self.oldest).copied() else { return };
-        if self.past.len() < PAST {
+        if self.past.len() < T::PAST {
             self.past.push(value);
         } else if let Some(old) = self.past.get_mut(self.next) {
             *old = value;
-            self.next = (self.next + 1) % PAST;
+            self.next = (self.next + 1) % T::PAST;
         }
     }
 

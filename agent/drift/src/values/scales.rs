@@ -81,6 +81,31 @@ impl Window {
     }
 }
 
+/// A window in less room: its sums in units of a 65,535th of its messages, far less than what chance adds; without its
+/// time.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Short {
+    messages: f32,
+    sums: [u16; CHANNELS],
+}
+
+impl Short {
+    const UNITS: f32 = u16::MAX as f32;
+
+    fn of(window: &Window) -> Self {
+        let scale = Self::UNITS / window.messages.max(1.0);
+        // Conversion saturates: a sum is rounded, and may be a little more than there are messages.
+        let sums = window.sums.map(|sum| (sum * scale + 0.5) as u16);
+        Self { messages: window.messages, sums }
+    }
+
+    fn window(&self, since_ns: u64) -> Window {
+        let scale = self.messages.max(1.0) / Self::UNITS;
+        let sums = self.sums.map(|sum| f32::from(sum) * scale);
+        Window { messages: self.messages, sums, since_ns }
+    }
+}
+
 /// Numbers of which 8 bits of precision suffice: the upper halves of single-precision ones.
 type Squares = [u16; CHANNELS];
 
@@ -103,8 +128,9 @@ struct Scale {
     /// Windows so far.
     windows: f32,
     /// The last one, and the one before it.
-    last: Window,
-    previous: Window,
+    last: Short,
+    last_since_ns: u64,
+    previous: Short,
     /// Their squared standardised departures.
     last_squares: Squares,
     previous_squares: Squares,
@@ -205,8 +231,9 @@ impl Scales {
             let Some(known) = self.scales.get_mut(scale) else { break };
             known.previous_squares = known.last_squares;
             known.last_squares = known.squares(&window, history);
-            let both = known.last.and(&window);
-            known.previous = std::mem::replace(&mut known.last, window);
+            let both = known.last.window(known.last_since_ns).and(&window);
+            known.previous = std::mem::replace(&mut known.last, Short::of(&window));
+            known.last_since_ns = window.since_ns;
             known.is_half = !known.is_half;
             if known.is_half {
                 // Half a window ahead: a change need not wait for the end of one.
@@ -276,8 +303,9 @@ impl Scales {
             dispersions,
             base,
             windows: 0.0,
-            last: Window::default(),
-            previous: Window::default(),
+            last: Short::default(),
+            last_since_ns: 0,
+            previous: Short::default(),
             last_squares: [0; CHANNELS],
             previous_squares: [0; CHANNELS],
             is_half: false,
@@ -396,7 +424,7 @@ impl Scales {
 impl Scale {
     /// Learns from the window before the last one.
     fn learn(&mut self, memory: f32) {
-        let window = &self.previous;
+        let window = self.previous.window(0);
         if window.messages < 1.0 {
             return;
         }
@@ -426,7 +454,7 @@ impl Scale {
     /// Whether the rate was not yet on its way two windows ago: what comes slowly is measured at the scale of its time.
     fn is_sudden(&self, channel: usize, rate: f32) -> bool {
         let step = rate - self.rates[channel];
-        let before = self.previous.rate(channel);
+        let before = self.previous.window(0).rate(channel);
         self.previous.messages < 1.0 || (rate - before) * step >= 0.75 * step * step
     }
 
@@ -548,6 +576,19 @@ mod tests {
             |messages: f32, since_ns: u64| Window { messages, sums: [messages / 2.0; CHANNELS], since_ns };
         assert_eq!(window(2.0, 7).and(&window(4.0, 9)), window(6.0, 7));
         assert_eq!(Window::default().and(&window(4.0, 9)), window(4.0, 9));
+    }
+
+    #[test]
+    fn short_windows_are_nearly_the_same() {
+        for messages in [32.0, 8_192.0] {
+            let sums = std::array::from_fn(|channel| messages * channel as f32 / (CHANNELS - 1) as f32);
+            let window = Window { messages, sums, since_ns: 7 };
+            let again = Short::of(&window).window(7);
+            let is_near = |(a, b): (&f32, f32)| (a - b).abs() <= 0.6 * messages / Short::UNITS;
+            assert!(window.sums.iter().zip(again.sums).all(is_near), "{again:?}");
+            assert_eq!((again.sums[0], again.sums[CHANNELS - 1]), (0.0, messages));
+        }
+        assert_eq!(Short::of(&Window::default()).window(0), Window::default());
     }
 
     /// By hand: 3 of 4 against 1 of 4, pooled 1/2.
