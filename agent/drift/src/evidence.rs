@@ -118,6 +118,8 @@ pub struct Evidence {
     pub relation: Option<Expression>,
     /// Types before and after, where that is the change.
     pub types: Option<(Vec<ValueKind>, Vec<ValueKind>)>,
+    /// Instances of the sender that show the change since the onset, and all that sent then, where these are known and several.
+    pub instances: Option<(u64, u64)>,
     /// Messages (distinct) since the onset that show the change, and messages since the onset that could have shown it.
     pub affected: (u64, u64),
     /// Up to 10 messages that show it.

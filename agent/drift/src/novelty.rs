@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Example;
 use crate::gamma::ln_gamma;
-use crate::senders::Senders;
+use crate::senders::{Sender, Senders};
 
 /// Messages, and where what is asked about came after a report also trials, from the first event to the earliest
 /// decision: shorter bursts of something new are not a change. Below the 50 that the bar allows.
@@ -183,7 +183,7 @@ impl Novelty {
     }
 
     /// A message from `sender` came, after which there are `now` trials.
-    pub(crate) fn tried(&mut self, now: u64, sender: u64) {
+    pub(crate) fn tried(&mut self, now: u64, sender: Sender) {
         self.senders.tried(now, sender, self.last == now);
     }
 
@@ -199,6 +199,11 @@ impl Novelty {
     /// Members of the same object that were in none of its messages.
     pub(crate) fn without(&self) -> &[u32] {
         self.without.as_deref().unwrap_or_default()
+    }
+
+    /// Instances that had the event since the question was raised, and all.
+    pub(crate) fn instances(&self) -> Option<(u64, u64)> {
+        self.senders.instances()
     }
 
     /// Trials since the onset, it included.

@@ -60,6 +60,7 @@ impl Reporter<'_> {
             offset_s: None,
             relation: None,
             types: None,
+            instances: None,
             affected: (0, 0),
             examples: Vec::new(),
             reverted: false,
@@ -70,6 +71,7 @@ impl Reporter<'_> {
         Evidence {
             onset_ns: novelty.onset_ns,
             was_required: field.presence.is_always(),
+            instances: novelty.instances(),
             affected: (novelty.events, novelty.eligible(now)),
             examples: novelty.examples.clone(),
             ..self.evidence(kind, &field.path, novelty.error(now))

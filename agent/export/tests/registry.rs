@@ -113,6 +113,9 @@ const FINDINGS: [&str; 3] = ["pitot.schema.drift", "pitot.semantic.drift", "pito
 /// A finding of this event with everything that it can say.
 fn full(event: &'static str, id: &str) -> Finding {
     let mut full = Finding { event, ..finding(id) };
+    if event == "pitot.schema.drift" {
+        full.evidence.insert("instances".into(), serde_json::json!({"affected": 3, "all": 8}));
+    }
     if event == "pitot.semantic.drift" {
         full.kind = "relation_broken";
         full.evidence.insert("factor".into(), 100.0.into());

@@ -64,6 +64,9 @@ fn figures(evidence: &Evidence) -> Map<String, Value> {
     if let Some(share) = share(evidence.affected) {
         figures.insert("share", json!(share));
     }
+    if let Some((affected, all)) = evidence.instances {
+        figures.insert("instances", json!({"affected": affected, "all": all}));
+    }
     if let Some((before, after)) = change(evidence) {
         figures.insert("before", before);
         figures.insert("after", after);
@@ -154,10 +157,47 @@ fn summary(evidence: &Evidence, flow: &Flow, path: &str, old_path: Option<&str>)
             Some(relation) => format!("`{}` no longer holds in {place}", expression(relation)),
             None => format!("what `{path}` follows from no longer holds in {place}"),
         },
-        _ => format!("`{path}` changed in {place}"),
+        kind => format!("`{path}` {} in {place}", of_values(kind, evidence)),
     };
     let (affected, eligible) = evidence.affected;
-    format!("{what}: {affected} of {eligible} messages since {}", utc_time(evidence.onset_ns))
+    let senders = match evidence.instances {
+        Some((with, all)) if with < all => format!(" of {with} of {all} instances"),
+        _ => String::new(),
+    };
+    format!("{what}: {affected} of {eligible} messages{senders} since {}", utc_time(evidence.onset_ns))
+}
+
+/// What became of the values of a path.
+fn of_values(kind: Kind, evidence: &Evidence) -> String {
+    let what = match kind {
+        Kind::UnitChanged | Kind::ValueRescaled => match evidence.factor {
+            Some(factor) => return format!("is {} times what it was", round(factor)),
+            None => "is in another unit",
+        },
+        Kind::TimeShifted => match evidence.offset_s {
+            Some(offset) => {
+                let way = if offset < 0.0 { "earlier" } else { "later" };
+                return format!("lies {} h {way} than it did", round(offset.abs() / 3_600.0));
+            }
+            None => "lies at other times",
+        },
+        Kind::TimeUnitChanged => "gives moments in another unit or notation",
+        Kind::CurrencyChanged => "is in another currency",
+        Kind::MeaningChanged => "has the same values for other things",
+        Kind::IdentifierRekeyed => "holds identifiers of another kind",
+        Kind::DefaultSubstituted => "holds a default where it held values",
+        Kind::PrecisionLost => "is rounded",
+        Kind::SignFlipped => "has the other sign",
+        Kind::TextDamaged => "holds texts that are cut or wrongly decoded",
+        Kind::FormatChanged => "is spelled in another way",
+        Kind::EnumValueAdded => "has a value that it never had",
+        Kind::DistributionShifted => "has other values than before",
+        Kind::OutOfRange => "has values far from all before",
+        Kind::CardinalityChanged => "has far more or far fewer distinct values",
+        Kind::ValueFrozen => "keeps the same value",
+        _ => "changed",
+    };
+    what.to_owned()
 }
 
 /// `requests of shop to billing POST /v1/charges`

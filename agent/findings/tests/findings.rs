@@ -53,6 +53,7 @@ fn claim(kind: Kind, path: &str, seq: u64) -> Evidence {
         offset_s: None,
         relation: None,
         types: None,
+        instances: None,
         affected: (12, 12),
         examples: vec![Example { exchange: "00000000000000a1".into(), t_ns: T0 }],
         reverted: false,
@@ -181,6 +182,26 @@ fn each_kind_says_what_happened() {
 }
 
 #[test]
+fn changes_of_values_are_said_in_words() {
+    let check = |evidence: Evidence, expected: &str| {
+        let out = found([evidence]);
+        let expected =
+            format!("`$.a` {expected} in requests of shop to billing POST /v1/charges: 12 of 12 messages");
+        assert!(out[0].summary.starts_with(&expected), "{}", out[0].summary);
+    };
+    let of = |kind| claim(kind, "$.a", 1);
+    check(Evidence { factor: Some(100.0), ..of(Kind::UnitChanged) }, "is 100 times what it was");
+    check(Evidence { factor: Some(1.19), ..of(Kind::ValueRescaled) }, "is 1.19 times what it was");
+    check(of(Kind::UnitChanged), "is in another unit");
+    check(Evidence { offset_s: Some(-19_800.0), ..of(Kind::TimeShifted) }, "lies 5.5 h earlier than it did");
+    check(Evidence { offset_s: Some(3_600.0), ..of(Kind::TimeShifted) }, "lies 1 h later than it did");
+    check(of(Kind::ValueFrozen), "keeps the same value");
+    let some = Evidence { instances: Some((3, 8)), ..of(Kind::FieldRemoved) };
+    let out = found([some]);
+    assert!(out[0].summary.contains(": 12 of 12 messages of 3 of 8 instances since "), "{}", out[0].summary);
+}
+
+#[test]
 fn figures_carry_the_contracts_names() {
     let check = |evidence: Evidence, expected: serde_json::Value| {
         let out = found([Evidence { examples: Vec::new(), ..evidence }]);
@@ -217,6 +238,12 @@ fn figures_carry_the_contracts_names() {
     check(
         Evidence { factor: Some(100.0), offset_s: Some(-3_600.0), ..claim(Kind::UnitChanged, "$.a", 1) },
         serde_json::json!({"factor": 100.0, "messages": {"affected": 12, "all": 12}, "offset_s": -3_600.0, "share": 1.0}),
+    );
+    check(
+        Evidence { instances: Some((3, 8)), ..claim(Kind::FieldRemoved, "$.a", 1) },
+        serde_json::json!({
+            "instances": {"affected": 3, "all": 8}, "messages": {"affected": 12, "all": 12}, "share": 1.0
+        }),
     );
     check(
         Evidence { affected: (0, 0), ..claim(Kind::FieldAdded, "$.a", 1) },

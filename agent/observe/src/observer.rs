@@ -232,6 +232,7 @@ impl Observer {
             t_ns: message.t_ns,
             exchange: Arc::clone(&message.exchange),
             conn: connection(message),
+            instance: message.instance.as_ref().map_or(0, |instance| hash::fixed64(instance.as_bytes())),
             flow: key,
             flow_hash: hash,
             shape: Some(shape),

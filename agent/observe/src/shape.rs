@@ -132,6 +132,8 @@ pub struct Observation {
     pub exchange: Arc<str>,
     /// Connection (hash) it came on, or 0: for "seen on two connections".
     pub conn: u64,
+    /// The instance (hash) that sent it, or 0 where that is not known.
+    pub instance: u64,
     /// Its flow.
     pub flow: Arc<FlowKey>,
     /// [`FlowKey::fixed_hash`] of it.

@@ -9,6 +9,7 @@ use crate::novelty::{Event, Novelty, Occurrence, Verdict};
 use crate::pairing::{self, Exchange, Known};
 use crate::plan::{Fields, Missing, Plan};
 use crate::report::Reporter;
+use crate::senders::Sender;
 use crate::values::Field as Values;
 use crate::variant;
 
@@ -55,9 +56,10 @@ impl Flow {
                 touched = true;
             }
         }
+        let sender = Sender { conn: message.conn, instance: message.instance };
         for question in novelties {
+            question.tried(trials_of(fields, question), sender);
             match question.event {
-                Event::Absent => question.tried(trials_of(fields, question), message.conn),
                 Event::Present if plan.holds(question.slot) => {
                     let parent = fields.get(question.slot).and_then(|field| field.parent);
                     let missing = plan.missing.iter().filter(|missing| Some(missing.parent) == parent);

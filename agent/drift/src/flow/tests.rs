@@ -26,6 +26,7 @@ fn observation(seq: u64, members: &Members) -> Observation {
         t_ns: seq,
         exchange: seq.to_string().into(),
         conn: seq % 2,
+        instance: 0,
         flow: key(),
         flow_hash: 0,
         shape: Some(Arc::new(Shape { hash, entries })),

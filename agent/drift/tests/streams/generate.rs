@@ -99,6 +99,7 @@ impl Source {
             t_ns: seq * 1_000_000,
             exchange: format!("{seq}").into(),
             conn,
+            instance: conn,
             flow: Arc::clone(&self.flow),
             flow_hash: self.flow.fixed_hash(),
             shape: Some(Arc::clone(shape)),
