@@ -77,6 +77,16 @@ fn ages_are_told_apart() {
         held.set(held.get() + 10.0);
         if held.get() % 30.0 < 1.0 { held.get() } else { age }
     });
+    let later = || {
+        held.set(held.get() + 10.0);
+        held.get()
+    };
+    check("seconds, as time goes by", Kind::TimeUnitChanged, Some(0.001), 0.0, &|age| {
+        NOW_S + later() - (NOW_S - age) / 1_000.0
+    });
+    check("the epoch, as time goes by", Kind::DefaultSubstituted, None, 0.3, &|age| {
+        if age < 1.0 { NOW_S + later() } else { age }
+    });
     check("late", Kind::DistributionShifted, None, 0.0, &|age| age + 1_234.0);
 }
 

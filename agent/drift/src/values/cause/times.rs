@@ -66,9 +66,6 @@ pub(crate) fn of_ages(past: &[f64], recent: &[f64], now_s: f64, same: f32) -> Ca
     if others.len() * 20 < recent.len() || others.len() < 3 {
         return Kind::DistributionShifted.into();
     }
-    if others.len() >= ROW && others.is_sorted_by(|a, b| a < b) {
-        return Kind::ValueFrozen.into();
-    }
     // A moment near 1970, or the day before year 1: none was given.
     let is_default = |age: &f64| (now_s - age).abs() < 2.0 * DAY_S || now_s - age < -1e10;
     let ratio = (now_s - quantile(&others, 0.5)) / now_s;
@@ -79,6 +76,10 @@ pub(crate) fn of_ages(past: &[f64], recent: &[f64], now_s: f64, same: f32) -> Ca
     if power.abs() > 2.5 && (power / 3.0 - (power / 3.0).round()).abs() < 0.1 {
         let factor = 10_f64.powf((power / 3.0).round() * 3.0);
         return Cause { factor: Some(factor), ..Kind::TimeUnitChanged.into() };
+    }
+    // Ages that grow: of a moment that stays, unless it was a default, or one read in another unit.
+    if others.len() >= ROW && others.is_sorted_by(|a, b| a < b) {
+        return Kind::ValueFrozen.into();
     }
     let offset = quantile(past, 0.5) - quantile(&others, 0.5);
     let zone = (offset / QUARTER_S).round() * QUARTER_S;
