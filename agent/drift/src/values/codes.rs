@@ -114,8 +114,10 @@ impl Codes {
         self.known.len()
     }
 
-    pub(crate) fn is_known(&self, code: u64) -> bool {
-        self.known.contains(&code)
+    /// The codes that are known, with their shares so far.
+    pub(crate) fn shares(&self) -> Vec<(u64, f64)> {
+        let all = f64::from(self.messages.max(1.0));
+        self.known.iter().zip(&self.counts).map(|(code, count)| (*code, f64::from(*count) / all)).collect()
     }
 
     /// Changes from one code to another, of one and the same sender where that can be told.

@@ -16,6 +16,8 @@ const DAY_NS: f64 = 86_400e9;
 /// Other values of which it is asked where they lie, and their share on either side of the middle.
 const FEWEST: usize = 12;
 const LEAST_SHARE: f64 = 0.15;
+/// Part of the usual distance from a default that is near it.
+const NEAR: f64 = 0.5;
 
 /// The defaults of a field of numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,7 +53,9 @@ impl Defaults {
     /// A default that is there now and never was, where values are otherwise as those in `past`.
     pub(crate) fn news(&mut self, reading: Reading, past: &[f64], recent: &[f64]) -> Option<News> {
         let news = self.unseen.take(1.0)?;
-        if !reading.is_time() && !is_as_before(past, recent) {
+        let since = recent.len().saturating_sub(news.messages.1 as usize);
+        let recent = recent.get(since..).unwrap_or(recent);
+        if !reading.is_time() && !is_as_before(past, recent) && !is_apart(news.mark, past, recent) {
             self.unseen.accept(news.mark);
             return None;
         }
@@ -75,6 +79,17 @@ fn is_as_before(past: &[f64], recent: &[f64]) -> bool {
     // Of few different ones, most may be the middle one.
     let is_there = above.max(below) < 1.0 - LEAST_SHARE;
     is_there && matches!(cause::of_numbers(past, &rest).kind, Kind::DistributionShifted | Kind::OutOfRange)
+}
+
+/// Whether all other values are as far from a default as those before were, or nearly, and on the same side of it: a slow
+/// process may have gone elsewhere, but not there.
+fn is_apart(mark: u64, past: &[f64], recent: &[f64]) -> bool {
+    let Some(default) = cause::default_at(mark) else { return false };
+    let mut sorted = past.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let distance = super::quantile(&sorted, 0.5) - default;
+    let mut others = recent.iter().filter(|x| cause::place_of_default(**x).is_none());
+    others.all(|x| (x - default) * distance.signum() >= NEAR * distance.abs())
 }
 
 /// Which default a value is.
@@ -129,6 +144,14 @@ mod tests {
         check("zero now and then, as ever", false, &|m, _| if m.is_multiple_of(50) { 0.0 } else { usual(m) });
         check("a process that comes down to zero", false, &|m, is_after| {
             if is_after { (3.0 * unit(m)).floor() } else { usual(m) }
+        });
+        let walk = |m: u64| 100.0 + 0.02 * m as f64 + unit(m);
+        check("zero in a third of a slow process", true, &|m, is_after| {
+            if is_after && third(m) { 0.0 } else { walk(m) }
+        });
+        let small = |m: u64| 1.0 + (4.0 * unit(m)).floor();
+        check("negated, so that some are -1", false, &|m, is_after| {
+            if is_after { -small(m) } else { small(m) }
         });
         check("held at zero", false, &|m, is_after| if is_after { 0.0 } else { usual(m) });
     }

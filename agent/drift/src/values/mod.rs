@@ -432,7 +432,7 @@ impl Watched {
                 _ => cause::of_numbers(&sample.past(), recent),
             },
             (Reader::Codes { codes, sample }, Kept::Texts(recent)) => {
-                cause::of_codes(&sample.past(), recent, |code| codes.is_known(code))
+                cause::of_codes(&sample.past(), recent, &codes.shares())
             }
             (Reader::Texts { sample, .. }, Kept::Texts(recent)) => cause::of_texts(&sample.past(), recent),
             _ => Kind::DistributionShifted.into(),

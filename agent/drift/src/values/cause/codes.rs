@@ -7,18 +7,22 @@ use crate::evidence::Kind;
 use crate::values::learn::MOST_CODES;
 use crate::values::unseen::News;
 
-/// Messages with a new code that is written in another way, after which the others of its kind would have come.
-const ENOUGH_OF_ONE: u32 = 24;
+/// Messages with a new code that is written in another way, after which the others of its kind would have come: so many of
+/// the codes that are not the most frequent one, within bounds.
+const OF_OTHERS: f64 = 3.0;
+const ENOUGH_OF_ONE: std::ops::RangeInclusive<f64> = 24.0..=45.0;
 
 /// How many times as many codes are another number of them.
 const MANY_MORE: f64 = 2.0;
 
 /// What `recent` codes are to `past` ones.
-pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) -> bool) -> Cause {
+/// `known` are the codes that are known, with the share that each always had.
+pub(crate) fn of_codes(past: &[Text], recent: &[Text], known: &[(u64, f64)]) -> Cause {
     if share(recent, super::is_default) > share(past, super::is_default) + 0.04 {
         return Kind::DefaultSubstituted.into();
     }
-    let new: Vec<Text> = recent.iter().filter(|text| !is_known(text.hash)).copied().collect();
+    let is_known = |text: &Text| known.iter().any(|(code, _)| *code == text.hash);
+    let new: Vec<Text> = recent.iter().filter(|text| !is_known(text)).copied().collect();
     let part = new.len() as f64 / recent.len().max(1) as f64;
     if part > 0.0 && is_respelled(past, &new, part) {
         return Kind::FormatChanged.into();
@@ -33,7 +37,7 @@ pub(crate) fn of_codes(past: &[Text], recent: &[Text], is_known: impl Fn(u64) ->
     if often > 0.98 && distinct(past) > 1 {
         return Kind::ValueFrozen.into();
     }
-    match of_frequencies(past, recent) {
+    match of_frequencies(known, recent) {
         Kind::DistributionShifted if is_of_others(past, recent) => Kind::CardinalityChanged.into(),
         kind => kind.into(),
     }
@@ -68,7 +72,9 @@ pub(crate) fn of_new_codes(
     if is_respelled(past, new, part) {
         return Some(Kind::FormatChanged.into());
     }
-    if news.messages.0 < ENOUGH_OF_ONE && looks_other(past, new) {
+    let most = mode(past, |a, b| a.hash.cmp(&b.hash)).map_or(0.0, |(_, often)| often);
+    let enough = (OF_OTHERS / (1.0 - most)).clamp(*ENOUGH_OF_ONE.start(), *ENOUGH_OF_ONE.end());
+    if f64::from(news.messages.0) < enough && looks_other(past, new) {
         return None;
     }
     if currency::is_replaced(past, recent) {
@@ -91,23 +97,18 @@ fn of_new(new: &[Text], part: f64) -> Kind {
 }
 
 /// Whether the same frequencies are now those of other codes.
-fn of_frequencies(past: &[Text], recent: &[Text]) -> Kind {
-    let mut codes: Vec<u64> = past.iter().chain(recent).map(|text| text.hash).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    let of = |values: &[Text]| -> Vec<f64> {
-        codes.iter().map(|code| share(values, |text| text.hash == *code)).collect()
-    };
+fn of_frequencies(known: &[(u64, f64)], recent: &[Text]) -> Kind {
     let distance = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>();
-    let (before, after) = (of(past), of(recent));
+    let before: Vec<f64> = known.iter().map(|(_, share)| *share).collect();
+    let after: Vec<f64> = known.iter().map(|(code, _)| share(recent, |text| text.hash == *code)).collect();
     let as_is = distance(&before, &after);
     // The swap of two that explains most.
     let mut best = as_is;
-    for i in 0..codes.len() {
+    for i in 0..known.len() {
         for j in 0..i {
             let mut swapped = before.clone();
             swapped.swap(i, j);
-            for part in [1.0, 0.6, 0.35, 0.2] {
+            for part in [1.0, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1] {
                 let mixed: Vec<f64> =
                     before.iter().zip(&swapped).map(|(b, s)| (1.0 - part) * b + part * s).collect();
                 best = best.min(distance(&mixed, &after));

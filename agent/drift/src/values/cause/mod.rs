@@ -15,7 +15,7 @@ use pitot_observe::value::Text;
 use crate::evidence::Kind;
 
 pub(crate) use codes::{of_codes, of_new_codes};
-pub(crate) use numbers::{are_like as are_like_numbers, of_numbers, place_of_default};
+pub(crate) use numbers::{are_like as are_like_numbers, default_at, of_numbers, place_of_default};
 pub(crate) use texts::{are_like as are_like_texts, of_texts};
 pub(crate) use times::{is_clock_change, is_delay, of_ages};
 

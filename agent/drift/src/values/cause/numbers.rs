@@ -44,6 +44,11 @@ pub(crate) fn place_of_default(x: f64) -> Option<u64> {
     DEFAULTS.iter().position(|default| *default == x).map(|place| place as u64)
 }
 
+/// The number at a place of them.
+pub(crate) fn default_at(place: u64) -> Option<f64> {
+    DEFAULTS.get(place as usize).copied()
+}
+
 /// What `recent` values are to `past` ones.
 pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     if let Some(cause) = of_one_value(past, recent) {

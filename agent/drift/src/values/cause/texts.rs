@@ -21,7 +21,10 @@ pub(crate) fn of_texts(past: &[Text], recent: &[Text]) -> Cause {
     if is_cut(past, recent) {
         return Kind::TextDamaged.into();
     }
-    let is_identifier = most(past) < 0.1 && share(past, |text| text.classes.contains(Classes::SPACE)) < 0.1;
+    // With blanks, too, where all have digits and one length: numbers of accounts.
+    let has = |class: Classes| share(past, |text| text.classes.contains(class));
+    let is_in_groups = has(Classes::DIGIT) > 0.9 && is_one_length(past);
+    let is_identifier = most(past) < 0.1 && (has(Classes::SPACE) < 0.1 || is_in_groups);
     let moved = |class: Classes| {
         let has = |text: &Text| text.classes.contains(class);
         (share(past, has) - share(recent, has)).abs() > 0.5
