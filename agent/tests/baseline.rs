@@ -118,7 +118,7 @@ fn a_small_budget_gives_the_same_for_any_number_of_workers() {
     for (number, message) in messages.iter_mut().enumerate() {
         if let (Some(request), true) = (&mut message.request, number % 3 == 0) {
             let request = Arc::make_mut(request);
-            request.target = format!("{}/part{}x/all", request.target, number / 3 % 40).into();
+            request.target = format!("{}/part{}x/all", request.target, number / 3 % 40);
         }
     }
     let mut config = Config::default();

@@ -15,9 +15,12 @@ fn lines(evidence: &[Evidence]) -> Vec<String> {
     evidence.iter().map(line).collect()
 }
 
+/// Whether a change reaches a message, so many after the first.
+type Reached = fn(&mut Random, u64) -> bool;
+
 /// A number as it was and as it comes to be, whom it reaches; what is found.
 fn check(expected: &[&str], before: fn(&mut Random, u64) -> String, after: fn(&mut Random, u64) -> String) {
-    let reached: [(&str, fn(&mut Random, u64) -> bool); 4] = [
+    let reached: [(&str, Reached); 4] = [
         ("all", |_, _| true),
         ("more and more", |random, since| random.below(200) < since),
         ("one sender of three", |_, since| since % 3 == 0),
