@@ -139,6 +139,8 @@ struct Suspicion {
     /// What came since.
     since: Window,
     values: Kept,
+    /// The moments that ages are of, as they were given.
+    moments: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -231,23 +233,24 @@ impl Watched {
             }
             self.messages += 1;
         }
-        let kept =
-            if is_first { self.suspicion.as_mut().map(|suspicion| &mut suspicion.values) } else { None };
+        let suspicion = self.suspicion.as_mut().filter(|_| is_first);
         match &mut self.reader {
             Reader::Numbers { numbers, defaults, sample } => {
                 is_due |= defaults.see(numbers.reading, value, came);
                 let Some(x) = numbers.see(value, came.t_ns, came.weight) else { return is_due };
                 if is_first {
                     sample.see(&x);
-                    if let Some(Kept::Numbers(kept)) = kept.filter(|kept| kept.has_room()) {
-                        kept.push(x);
+                    if let Some(suspicion) = suspicion.filter(|suspicion| suspicion.values.has_room()) {
+                        suspicion.keep(x, numbers);
                     }
                 }
             }
             Reader::Codes { sample, .. } | Reader::Texts { sample, .. } if is_first => {
                 let Some(text) = as_code(value) else { return is_due };
                 sample.see(text);
-                if let Some(Kept::Texts(kept)) = kept.filter(|kept| kept.has_room()) {
+                if let Some(Kept::Texts(kept)) =
+                    suspicion.map(|s| &mut s.values).filter(|kept| kept.has_room())
+                {
                     kept.push(*text);
                 }
                 is_due |= self.count(text, came);
@@ -302,7 +305,8 @@ impl Watched {
                     _ => Kept::Texts(Vec::new()),
                 };
                 let since = Window::default();
-                self.suspicion = Some(Box::new(Suspicion { departure, missing, since, values }));
+                let moments = Vec::new();
+                self.suspicion = Some(Box::new(Suspicion { departure, missing, since, values, moments }));
                 missing == 0
             }
             Some(_) => false,
@@ -362,6 +366,17 @@ impl Watched {
 
     fn is_time(&self) -> bool {
         matches!(&self.reader, Reader::Numbers { numbers, .. } if numbers.reading.is_time())
+    }
+
+    /// Whether what was taken for ages that moved is one moment that did not.
+    fn stands_still(&self, cause: &Cause, recent: &Kept, moments: &[f64]) -> bool {
+        match (&self.reader, recent) {
+            (Reader::Numbers { sample, .. }, Kept::Numbers(ages)) => {
+                matches!(cause.kind, Kind::DistributionShifted | Kind::TimeShifted)
+                    && cause::stands_still(&sample.past(), ages, moments)
+            }
+            _ => false,
+        }
     }
 
     fn is_delay(&self, recent: &Kept) -> bool {
@@ -444,7 +459,7 @@ impl Watched {
             return Some(named);
         }
         let suspicion = self.suspicion.take_if(|suspicion| suspicion.missing == 0)?;
-        let Suspicion { departure, since, values, .. } = *suspicion;
+        let Suspicion { departure, since, values, moments, .. } = *suspicion;
         let is_immediate = since.messages < 1.0;
         if !is_immediate && !self.scales.confirms(&departure, &since) {
             self.scales.widen(&departure);
@@ -461,6 +476,7 @@ impl Watched {
             cause if cause.kind == Kind::DistributionShifted && self.is_of_repetition(&departure) => {
                 Kind::CardinalityChanged.into()
             }
+            cause if self.stands_still(&cause, &recent, &moments) => Kind::ValueFrozen.into(),
             cause => cause,
         };
         if self.is_time() && cause::is_clock_change(&cause, departure.since_ns) {
@@ -486,6 +502,17 @@ impl Watched {
             affected: (((all as f64 * share).round() as u64).clamp(1, all), all),
             error: (-0.5 * departure.size * departure.size).exp().clamp(1e-300, 1e-6),
         })
+    }
+}
+
+impl Suspicion {
+    fn keep(&mut self, x: f64, numbers: &Numbers) {
+        if let Kept::Numbers(kept) = &mut self.values {
+            kept.push(x);
+            if numbers.reading.is_time() {
+                self.moments.push(numbers.given());
+            }
+        }
     }
 }
 

@@ -135,6 +135,11 @@ impl Numbers {
         Some(x)
     }
 
+    /// The last value, as it was given.
+    pub(crate) fn given(&self) -> f64 {
+        self.last
+    }
+
     /// What the block had; a new one begins.
     pub(crate) fn take(&mut self) -> Sums {
         let mut sums = [0.0; CHANNELS];

@@ -17,7 +17,7 @@ use crate::evidence::Kind;
 pub(crate) use codes::{of_codes, of_new_codes};
 pub(crate) use numbers::{are_like as are_like_numbers, default_at, of_numbers, place_of_default};
 pub(crate) use texts::{are_like as are_like_texts, of_texts};
-pub(crate) use times::{is_clock_change, is_delay, of_ages};
+pub(crate) use times::{is_clock_change, is_delay, of_ages, stands_still};
 
 /// A change with its name.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -83,7 +83,7 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
     let spread = |values: &[f64]| quantile(values, 0.75) - quantile(values, 0.25);
     // What moves by less than its spread may have been added to as well as multiplied; what moves by far more, hardly.
     let is_small = (new - old).abs() < 3.0 * spread(past);
-    let (of_shift, of_factor) = if is_small { (2.0, 3.0) } else { (4.0, 2.0) };
+    let (of_shift, of_factor) = if is_small { (2.0, 2.5) } else { (4.0, 2.0) };
     // Where the medians and quartiles lie is a guess; the likelihood knows better.
     let step = 0.2 * spread(recent);
     for about in [-2.0, -1.0, 0.0, 1.0, 2.0] {
@@ -116,8 +116,13 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
 
 /// Whether two samples may well be of the same values.
 pub(crate) fn are_like(past: &[f64], recent: &[f64]) -> bool {
+    has_come_from(past, recent) && of_one_value(past, recent).is_none()
+}
+
+/// Whether values are about as probable by those before as they make each other.
+fn has_come_from(past: &[f64], recent: &[f64]) -> bool {
     let space = Space::new(past, recent);
-    space.likelihood(&|x| x).0 >= space.fair(recent.len()) && of_one_value(past, recent).is_none()
+    space.likelihood(&|x| x).0 >= space.fair(recent.len())
 }
 
 /// One value that was seldom, and now is often.
@@ -128,7 +133,11 @@ fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
     // Of values of which no two are the same, one that comes often is held.
     let most = mode(past, f64::total_cmp).map_or(0.0, |(_, most)| most);
     let is_held = most < 0.05 && often > 0.12 && surprise(often, recent.len(), most) > CLEAR;
-    let is_flood = (often > 0.95 && before < 0.9) || is_held;
+    // Of values that come again anyhow, one that comes more often while the others are as they were.
+    let but = |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|x| *x != value).collect() };
+    let is_more = often > before + 0.2 && surprise(often, recent.len(), before) > CLEAR;
+    let is_part = is_more && has_come_from(&but(past), &but(recent));
+    let is_flood = (often > 0.95 && before < 0.9) || is_held || is_part;
     let is_default = kind == Kind::DefaultSubstituted
         && often > 3.0 * before + 0.08
         && surprise(often, recent.len(), before) > 2.0 * FREEDOM;

@@ -57,6 +57,22 @@ fn numbers_that_are_back() {
 }
 
 #[test]
+fn a_moment_that_comes_again_stands_still_only_while_time_goes_on() {
+    let past: Vec<f64> = (0..128).map(|seed| 2.0 * unit(seed)).collect();
+    // Of messages `step` seconds apart, each third with the moment of the first.
+    let check = |step: f64, expected: bool| {
+        let now = |i: u32| f64::from(i) * step;
+        let moments: Vec<f64> =
+            (0..60).map(|i| if i % 3 == 0 { 0.0 } else { now(i) - past[i as usize] }).collect();
+        let ages: Vec<f64> = (0..60).zip(&moments).map(|(i, moment)| now(i) - moment).collect();
+        assert_eq!(stands_still(&past, &ages, &moments), expected, "{step}");
+    };
+    check(1.0, true);
+    check(0.01, false);
+    assert!(!stands_still(&past, &past, &past));
+}
+
+#[test]
 fn ages_are_told_apart() {
     const NOW_S: f64 = 1_736_121_600.0;
     let age = |seed: u64| 2.0 * unit(seed);

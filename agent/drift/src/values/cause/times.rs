@@ -1,7 +1,20 @@
 //! Times, as ages in seconds: zones, units, defaults, clocks that stand still.
 
-use super::{Cause, quantile, share};
+use super::{Cause, mode, quantile, share};
 use crate::evidence::Kind;
+
+/// Whether among `moments`, of the ages `recent`, there is one that comes again and again while time goes on.
+pub(crate) fn stands_still(past: &[f64], recent: &[f64], moments: &[f64]) -> bool {
+    /// A share of values, and how many, that are no coincidence.
+    const SHARE: f64 = 0.08;
+    const FEWEST: usize = 6;
+    let Some((moment, often)) = mode(moments, f64::total_cmp) else { return false };
+    let ages = || recent.iter().zip(moments).filter(|(_, at)| **at == moment).map(|(age, _)| *age);
+    let (least, most) =
+        ages().fold((f64::MAX, f64::MIN), |(least, most), age| (least.min(age), most.max(age)));
+    let width = quantile(past, 0.9) - quantile(past, 0.1);
+    often > SHARE && ages().count() >= FEWEST && most - least > width
+}
 
 /// Whether moments only lie a little nearer or farther than before: a mix of senders whose clocks are off, or a queue.
 pub(crate) fn is_delay(past: &[f64], recent: &[f64]) -> bool {
