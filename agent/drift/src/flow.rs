@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
-use pitot_observe::{Counts, FlowKey, Members, Observation, Shape};
+use pitot_observe::{Counts, FlowKey, Leaf, Members, Observation, Shape};
 use pitot_protocols::message::Order;
 use serde::{Deserialize, Serialize};
 
@@ -232,6 +232,7 @@ impl Flow {
         if self.values.len() < watched {
             self.values.resize_with(watched, values::Field::default);
         }
+        fetch(&self.values, &plan, message);
         let is_single = matches!(message.counts, Counts::Once);
         for leaf in &message.values {
             let slot = plan.slot(leaf.entry);
@@ -484,6 +485,19 @@ impl Flow {
         }
         touched
     }
+}
+
+/// See [`values::Field::fetch_watched`].
+fn fetch(values: &[values::Field], plan: &Plan, message: &Observation) {
+    let fields = || {
+        let of = |leaf: &Leaf| Some((values.get(plan.slot(leaf.entry) as usize)?, leaf.value));
+        message.values.iter().filter_map(of)
+    };
+    let mut read = 0;
+    fields().for_each(|(field, _)| read ^= field.fetch_watched());
+    fields().for_each(|(field, _)| read ^= field.fetch_reader(message.conn));
+    fields().for_each(|(field, value)| read ^= field.fetch_lists(&value));
+    std::hint::black_box(read);
 }
 
 fn history_needed(report: Option<Reported>) -> u64 {

@@ -15,8 +15,9 @@ use crate::corpus::{self, Corpus};
 /// Messages from which each flow learns before the clock starts: its values are watched then.
 const LEARNED: usize = 96;
 
-/// Flows remembered: all of them.
+/// Flows remembered: all of them, with all that is learned.
 const FLOWS: usize = 131_072;
+const MEMORY: u64 = 1 << 40;
 
 /// Messages in turn, each as if just read off a socket: their flows may be many, but what a message is made of is near.
 pub(crate) struct Traffic {
@@ -155,6 +156,7 @@ impl Pipeline {
         let config = Config {
             learning_messages: LEARNED as u64 - 8,
             flows: FLOWS,
+            memory: MEMORY,
             values: side >= Side::Values,
             relations: side >= Side::Whole,
             ..Config::default()

@@ -134,6 +134,22 @@ impl Codes {
         self.senders.messages >= self.messages as u32 / 4
     }
 
+    /// Reads each line of the cache that [`Codes::see`] needs, but for its lists.
+    #[inline]
+    pub(crate) fn fetch(&self, sender: u64) -> u64 {
+        let [first, .., last] = self.sums;
+        let of_sender = self.senders.last.get(sender as usize % SENDERS).map_or(0, |last| last.1);
+        let sums = u64::from((first + last + self.messages).to_bits());
+        sums ^ of_sender ^ self.last ^ self.message ^ u64::from(self.switches ^ self.senders.messages)
+    }
+
+    /// The same of its lists.
+    #[inline]
+    pub(crate) fn fetch_lists(&self) -> u64 {
+        let count = self.counts.first().copied().unwrap_or_default();
+        self.known.first().copied().unwrap_or_default() ^ u64::from(count.to_bits())
+    }
+
     /// Counts a code. Whether there is something to say.
     #[inline]
     pub(crate) fn see(&mut self, text: &Text, came: Came) -> bool {

@@ -9,6 +9,7 @@ mod cause;
 mod codes;
 mod defaults;
 mod describe;
+mod fetch;
 mod learn;
 mod numbers;
 mod others;
@@ -40,6 +41,8 @@ const KEPT: usize = 512;
 /// A share of messages that is small: what happened to them needs more of them to be told.
 const FEW: f32 = 0.15;
 const SEVERAL: u32 = 256;
+/// Messages in which codes change their shares all at once.
+const AT_ONCE: u32 = 512;
 /// Messages that confirm at most.
 const LONGEST_CONFIRMATION: u32 = 1_024;
 
@@ -364,6 +367,11 @@ impl Watched {
         matches!(self.reader, Reader::Texts { .. }) && Texts::is_of_repetition(departure.channel)
     }
 
+    /// Whether the same codes come more or less often, and not all at once: others send, as they do at other hours of the day.
+    fn is_mix(&self, departure: &Departure) -> bool {
+        matches!(self.reader, Reader::Codes { .. }) && departure.messages > AT_ONCE
+    }
+
     fn is_time(&self) -> bool {
         matches!(&self.reader, Reader::Numbers { numbers, .. } if numbers.reading.is_time())
     }
@@ -486,7 +494,7 @@ impl Watched {
         // A process that goes up and down by itself goes elsewhere by itself: that alone is not enough. Nor is it that other
         // senders, with other clocks, send more.
         let is_shift = matches!(cause.kind, Kind::DistributionShifted | Kind::CardinalityChanged);
-        if is_shift && (!departure.is_flat || self.is_delay(&recent)) {
+        if is_shift && (!departure.is_flat || self.is_delay(&recent) || self.is_mix(&departure)) {
             self.scales.widen(&departure);
             return None;
         }

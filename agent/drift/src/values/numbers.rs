@@ -96,6 +96,16 @@ impl Numbers {
         }
     }
 
+    /// Reads each line of the cache that [`Numbers::see`] needs.
+    #[inline]
+    pub(crate) fn fetch(&self) -> u64 {
+        let [low, .., high] = self.knots;
+        let [slope, ..] = self.slopes;
+        let ([bin, ..], [other, ..]) = (self.bins, self.others);
+        (low + high + slope + self.mode + self.last + self.range.0).to_bits()
+            ^ u64::from((bin + other).to_bits())
+    }
+
     /// Counts a value; the number that it is taken as, if it is one.
     #[inline]
     pub(crate) fn see(&mut self, value: &Value, t_ns: u64, weight: f32) -> Option<f64> {

@@ -36,7 +36,7 @@ impl Value for f64 {
 /// A text without the moment that it names.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct KeptText {
-    hash: u64,
+    pub(crate) hash: u64,
     skeleton: u32,
     /// The length, and in the lowest bits the classes.
     length: u32,
@@ -102,6 +102,12 @@ impl<T: Value> Sample<T> {
             *oldest = value.kept();
             self.oldest = (self.oldest + 1) % RECENT;
         }
+    }
+
+    /// Where the next value will be, if it is there already.
+    #[inline]
+    pub(crate) fn place(&self) -> Option<T::Kept> {
+        self.recent.get(self.oldest).copied()
     }
 
     /// The oldest of the last ones is past: called once in a while, so that the past is a long one.

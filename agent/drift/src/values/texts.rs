@@ -149,6 +149,21 @@ impl Texts {
         self.unseen.known().to_vec()
     }
 
+    /// Reads each line of the cache that [`Texts::see`] needs, but for its lists.
+    #[inline]
+    pub(crate) fn fetch(&self) -> u64 {
+        let ([edge, ..], [first, .., last]) = (self.edges, self.sums);
+        let sums = u64::from((first + last + self.draws.messages).to_bits());
+        sums ^ self.last ^ self.usual ^ self.message ^ u64::from(edge ^ self.longest ^ self.lengths)
+    }
+
+    /// The same of its lists.
+    #[inline]
+    pub(crate) fn fetch_lists(&self, text: &Text) -> u64 {
+        let known = self.known.get(text.hash as usize % KNOWN).copied().unwrap_or_default();
+        u64::from(known) ^ self.skeletons.first().copied().map_or(0, u64::from)
+    }
+
     /// Counts a text. Whether there is something to say.
     #[inline]
     pub(crate) fn see(&mut self, text: &Text, came: Came) -> bool {
