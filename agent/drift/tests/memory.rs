@@ -63,7 +63,7 @@ fn what_is_reckoned_is_what_is_taken_at_most() {
     send(&mut Flows::new(config), 20, 200, true);
     let before = resident();
     let mut all = Vec::new();
-    for (flows, each) in [(2_000, 4), (400, 70), (100, 600)] {
+    for (flows, each) in [(1_000, 4), (150, 70), (30, 600)] {
         let mut known = Flows::new(config);
         send(&mut known, flows, each, true);
         all.push(known);
@@ -75,8 +75,8 @@ fn what_is_reckoned_is_what_is_taken_at_most() {
 
     let before = resident();
     let mut known = Flows::new(Config { flows: 1_000_000, memory: 16 << 20, ..Config::default() });
-    send(&mut known, 20_000, 3, false);
-    send(&mut known, 3_000, 10, true);
+    send(&mut known, 5_000, 3, false);
+    send(&mut known, 1_000, 8, true);
     let taken = resident().saturating_sub(before);
     assert!(taken <= 16 << 20, "{taken} bytes");
     assert!(known.memory() <= 16 << 20 && known.counters().stubs > 0 && known.counters().forgotten_flows > 0);
