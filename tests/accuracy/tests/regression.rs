@@ -14,16 +14,17 @@ use pitot_accuracy::matrix::{self, Case, Judged};
 
 /// Cases of each row, and how many of them were found with the right cause when this was last looked at. Better figures are
 /// to be written down here; worse ones need a reason.
-const RECORDED: [(Class, usize, usize); 9] = [
-    (Class::Structure, 97, 82),
+const RECORDED: [(Class, usize, usize); 10] = [
+    (Class::Structure, 97, 97),
     (Class::Rename, 68, 68),
-    (Class::Unit, 30, 4),
-    (Class::Meaning, 12, 2),
+    (Class::Unit, 30, 29),
+    (Class::Meaning, 12, 9),
     (Class::Shift, 4, 2),
     (Class::SmallShift, 2, 0),
     (Class::Variance, 1, 0),
     (Class::Outliers, 4, 2),
-    (Class::Frozen, 5, 1),
+    (Class::Frozen, 5, 5),
+    (Class::Cardinality, 2, 2),
 ];
 
 #[test]
