@@ -36,6 +36,9 @@ pub(crate) struct Flow {
     pub(crate) hash: u64,
     /// Number of its last message among all of its partition, for eviction.
     pub(crate) seen: u64,
+    /// Whether messages of other flows came since: its state may be far from the processor. Changes no result.
+    #[serde(skip)]
+    pub(crate) is_far: bool,
     /// Which of its objects are maps.
     members: Members,
     fields: Fields,
@@ -106,6 +109,7 @@ impl Flow {
             key,
             hash,
             seen: 0,
+            is_far: false,
             members: Members::default(),
             fields: Fields::default(),
             values: Vec::new(),
@@ -232,7 +236,9 @@ impl Flow {
         if self.values.len() < watched {
             self.values.resize_with(watched, values::Field::default);
         }
-        fetch(&self.values, &plan, message);
+        if self.is_far {
+            fetch(&self.values, &plan, message);
+        }
         let is_single = matches!(message.counts, Counts::Once);
         for leaf in &message.values {
             let slot = plan.slot(leaf.entry);

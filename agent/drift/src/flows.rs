@@ -125,6 +125,7 @@ impl Flows {
             None => self.add(key),
         };
         let Some(flow) = self.flows.get_mut(place) else { return };
+        flow.is_far = flow.seen + 1 != self.counters.messages;
         flow.seen = self.counters.messages;
         let (memory, planned) = (flow.reckoned(), flow.planned());
         flow.fold(&mut observation);
