@@ -185,10 +185,11 @@ impl Numbers {
 }
 
 /// Knots that lie apart by at least half the distance of the quartiles: between two that are close, a value that
-/// moves a little would make a great difference.
+/// moves a little would make a great difference. Those of a number that is always the same have it in their middle.
 fn parted(mut knots: [f64; KNOTS]) -> [f64; KNOTS] {
     const MIDDLE: usize = KNOTS / 2;
-    let least = 0.5 * (knots[MIDDLE + 1] - knots[MIDDLE - 1]);
+    let same = (0.01 * knots[MIDDLE].abs()).max(1e-9);
+    let least = (0.5 * (knots[MIDDLE + 1] - knots[MIDDLE - 1])).max(same);
     for i in MIDDLE + 1..KNOTS {
         knots[i] = knots[i].max(knots[i - 1] + least);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test: what is missing ends it, with its name")]
 
 mod budget;
+mod constants;
 mod orders;
 mod relations;
 mod stream;

@@ -30,6 +30,8 @@ const DEFAULTS: [f64; 5] = [0.0, -1.0, 9_999.0, 99_999.0, 999_999.0];
 /// What a hypothesis with a number to be found must be better by, as a log likelihood.
 const FREEDOM: f64 = 3.0;
 const HALF: f64 = 0.5;
+/// A share of values that are all of them, but for an exception.
+const ALWAYS: f64 = 0.95;
 /// A log likelihood ratio that leaves no doubt.
 const CLEAR: f64 = 10.0;
 /// The logarithm of a factor up to which it may well be any: three.
@@ -96,7 +98,10 @@ pub(crate) fn of_numbers(past: &[f64], recent: &[f64]) -> Cause {
             try_one(&map, of_shift * FREEDOM, Kind::DistributionShifted.into());
         }
     }
-    for about in [0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] {
+    // What was always the same was set to something else.
+    let is_set = mode(past, f64::total_cmp).is_some_and(|(_, most)| most > ALWAYS);
+    let factors: &[f64] = if is_set { &[] } else { &[0.8, 0.86, 0.93, 1.0, 1.07, 1.16, 1.25] };
+    for about in factors {
         let factor = about * new / old;
         if factor.is_finite() && factor > 0.0 && (factor - 1.0).abs() > NEAR {
             let cause = Cause { factor: Some(factor), ..Kind::ValueRescaled.into() };
@@ -135,9 +140,9 @@ fn of_one_value(past: &[f64], recent: &[f64]) -> Option<Cause> {
     let is_held = most < 0.05 && often > 0.12 && surprise(often, recent.len(), most) > CLEAR;
     // Of values that come again anyhow, one that comes more often while the others are as they were.
     let but = |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|x| *x != value).collect() };
-    let is_more = often > before + 0.2 && surprise(often, recent.len(), before) > CLEAR;
+    let is_more = before > 0.0 && often > before + 0.2 && surprise(often, recent.len(), before) > CLEAR;
     let is_part = is_more && has_come_from(&but(past), &but(recent));
-    let is_flood = (often > 0.95 && before < 0.9) || is_held || is_part;
+    let is_flood = (often > 0.95 && before < 0.9 && most < ALWAYS) || is_held || is_part;
     let is_default = kind == Kind::DefaultSubstituted
         && often > 3.0 * before + 0.08
         && surprise(often, recent.len(), before) > 2.0 * FREEDOM;

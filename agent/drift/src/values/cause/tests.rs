@@ -57,6 +57,18 @@ fn numbers_that_are_back() {
 }
 
 #[test]
+fn a_constant_that_is_set_to_another() {
+    let check = |to: f64, kind: Kind, factor: Option<f64>| {
+        let cause = of_numbers(&[19.0; 128], &[to; 32]);
+        assert_eq!((cause.kind, cause.factor), (kind, factor), "{to}");
+    };
+    check(0.19, Kind::UnitChanged, Some(0.01));
+    check(1_900.0, Kind::UnitChanged, Some(100.0));
+    check(7.0, Kind::DistributionShifted, None);
+    check(0.0, Kind::DefaultSubstituted, None);
+}
+
+#[test]
 fn a_moment_that_comes_again_stands_still_only_while_time_goes_on() {
     let past: Vec<f64> = (0..128).map(|seed| 2.0 * unit(seed)).collect();
     // Of messages `step` seconds apart, each third with the moment of the first.
