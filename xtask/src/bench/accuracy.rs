@@ -41,6 +41,9 @@ struct Write {
     /// Streams without a change
     #[arg(long, default_value_t = 24)]
     streams: usize,
+    /// Seed of the first of them
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Variants of each change
     #[arg(long, default_value_t = 1)]
     seeds: u64,
@@ -105,8 +108,13 @@ impl Write {
         let mut command = program();
         match part {
             Part::Aa => {
-                let (messages, streams) = (self.messages.to_string(), self.streams.to_string());
-                command.args(["aa", "--held-out", "--json", "--messages", &messages, "--streams", &streams]);
+                let options = [
+                    ("--messages", self.messages),
+                    ("--streams", self.streams as u64),
+                    ("--seed", self.seed),
+                ];
+                command.args(["aa", "--held-out", "--json"]);
+                command.args(options.map(|(name, value)| format!("{name}={value}")));
             }
             Part::Matrix => {
                 command.args(["matrix", "--held-out", "--json", "--seeds", &self.seeds.to_string()]);
