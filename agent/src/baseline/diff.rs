@@ -131,7 +131,9 @@ fn path_differences(
     if (old.nulls - new.nulls).abs() >= MOVED {
         add("nulls", share(old.nulls), share(new.nulls));
     }
+    // What values of another type are like says nothing more.
     if let (Some(before), Some(after)) = (&old.values, &new.values)
+        && old.types == new.types
         && !values::are_alike(before, after)
     {
         let side = |of| Side { value: values::json(of), text: values::text(of) };
