@@ -8,6 +8,8 @@ use super::cause::{self, Cause};
 use super::scales::{CHANNELS, Scales, Sums};
 use super::unseen::{News, Unseen};
 
+/// Changes from one code to another before anything but a default is news.
+pub(crate) const SWITCHES: u32 = 16;
 /// Codes that are counted each for itself.
 const TOP: usize = 12;
 /// A sender that has another code less often than in one of so many messages keeps to it.
@@ -204,7 +206,7 @@ impl Codes {
         let draws = self.draws();
         !self.unseen.is_known(code)
             && self.unseen.see(code, *text, came, is_entry, draws)
-            && self.switches() >= super::SWITCHES
+            && self.switches() >= SWITCHES
     }
 
     /// What is there now that never was.

@@ -3,7 +3,8 @@
 use super::cause::quantile;
 use super::learn::ENOUGH;
 use super::numbers::Reading;
-use super::{Field, Kept, Reader, State};
+use super::reader::Reader;
+use super::{Field, Kept, State};
 use crate::describe::{Known, ValuesDescription};
 
 impl Field {
@@ -26,7 +27,7 @@ impl Field {
             }
             State::Watching(watched) => watched,
         };
-        let known = match (&watched.reader, watched.past()) {
+        let known = match (&watched.reader, watched.reader.past()) {
             (Reader::Numbers { numbers, .. }, Kept::Numbers(past)) => {
                 let middle = (quantile(&past, 0.25), quantile(&past, 0.75));
                 match numbers.reading {

@@ -6,7 +6,8 @@
 
 use pitot_observe::Value;
 
-use super::{Field, Reader, State, as_code};
+use super::reader::{Reader, as_code};
+use super::{Field, State};
 
 impl Field {
     /// Reads the first link: what is watched.

@@ -4,14 +4,16 @@ use pitot_observe::Value;
 use pitot_observe::value::Text;
 use serde::{Deserialize, Serialize};
 
+use super::Came;
 use super::codes::Codes;
 use super::defaults::Defaults;
 use super::numbers::{self, Numbers, Reading};
 use super::others::Type;
+use super::reader::{Reader, as_code};
 use super::sample::Sample;
 use super::scales::{Scales, Sums};
 use super::texts::Texts;
-use super::{Came, Reader, Watched, as_code};
+use super::watched::Watched;
 
 /// Messages from which a field is learned.
 pub(crate) const ENOUGH: usize = 64;

@@ -4,8 +4,9 @@
 use pitot_observe::Value;
 use serde::{Deserialize, Serialize};
 
+use super::Came;
 use super::learn::{ENOUGH, Learning};
-use super::{Came, Watched};
+use super::watched::Watched;
 
 /// The JSON type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
