@@ -35,6 +35,8 @@ const FLAT_PRIOR: f32 = 32.0;
 const WAVERING: f64 = 1.6;
 /// What the same is: a ratio of dispersions to those of the smallest windows.
 const FLAT: f32 = 1.25;
+/// The same, however few windows there were: a slow process has the double, of which few windows show half.
+const HARDLY_FLAT: f32 = 1.4;
 /// Departures, in standard deviations of a normal distribution, that are looked into.
 const DEPARTURE: f64 = 5.3;
 /// The same, of what was seldom or never: there, all is known of how it varies but whether it comes in runs.
@@ -336,7 +338,7 @@ impl Scales {
         let informative = all.filter(|(rate, _)| (0.02..=0.98).contains(*rate)).map(|(_, (d, f))| d / f);
         // A mean of so many squares errs by as much.
         let error = (2.0 / (known.windows + PRIOR).min(DISPERSION_MEMORY)).sqrt();
-        known.is_flat = mean(informative).is_none_or(|ratio| ratio < FLAT + 2.0 * error);
+        known.is_flat = mean(informative).is_none_or(|ratio| ratio < (FLAT + 2.0 * error).min(HARDLY_FLAT));
     }
 
     /// Whether windows of up to twice this size vary no more than the smallest.

@@ -14,6 +14,8 @@ use crate::evidence::Kind;
 /// A share of messages that is small: what happened to them needs more of them to be told.
 const FEW: f32 = 0.15;
 const SEVERAL: u32 = 256;
+/// The logarithm of a factor by which a slow process may well come to differ.
+const SMALL_FACTOR: f64 = 0.25;
 /// Messages that confirm at most.
 const LONGEST_CONFIRMATION: u32 = 1_024;
 
@@ -167,11 +169,14 @@ impl Watched {
         })
     }
 
-    /// Whether a shift is such as come by themselves. A process that goes up and down goes elsewhere by itself: that alone
+    /// Whether a shift, or a small factor, is such as come by themselves. A process that goes up and down goes elsewhere by itself: that alone
     /// is not enough. Nor is it that other senders, with other clocks, send more.
     fn is_ordinary(&self, cause: &Cause, departure: &Departure, recent: &Kept) -> bool {
-        matches!(cause.kind, Kind::DistributionShifted | Kind::CardinalityChanged)
-            && (!departure.is_flat || self.reader.is_delay(recent) || self.reader.is_mix(departure))
+        let is_shift = matches!(cause.kind, Kind::DistributionShifted | Kind::CardinalityChanged);
+        let is_small = cause.kind == Kind::ValueRescaled
+            && cause.factor.is_some_and(|factor| factor.ln().abs() < SMALL_FACTOR);
+        (is_shift || is_small) && !departure.is_flat
+            || is_shift && (self.reader.is_delay(recent) || self.reader.is_mix(departure))
     }
 }
 
