@@ -35,6 +35,8 @@ const FLAT_PRIOR: f32 = 32.0;
 const WAVERING: f64 = 1.6;
 /// What the same is: a ratio of dispersions to those of the smallest windows.
 const FLAT: f32 = 1.25;
+/// How many times as much as independent messages those that come in runs vary, or a slow process.
+const CLUSTERED: f32 = 4.0;
 /// The same, however few windows there were: a slow process has the double, of which few windows show half.
 const HARDLY_FLAT: f32 = 1.4;
 /// Departures, in standard deviations of a normal distribution, that are looked into.
@@ -341,10 +343,15 @@ impl Scales {
         known.is_flat = mean(informative).is_none_or(|ratio| ratio < (FLAT + 2.0 * error).min(HARDLY_FLAT));
     }
 
-    /// Whether windows of up to twice this size vary no more than the smallest.
+    /// Whether windows of up to twice this size vary no more than the smallest. Where these vary far more than those of
+    /// independent messages, it takes many windows to tell runs from a slow process.
     fn is_flat(&self, scale: usize) -> bool {
-        let known = || self.scales.iter().skip(1).take(scale + 1).filter(|known| known.windows >= PRIOR);
-        known().next().is_some() && known().all(|known| known.is_flat)
+        let is_clustered =
+            self.scales.first().is_some_and(|first| first.mean_clustering(&self.independent) > CLUSTERED);
+        let fewest = if is_clustered { FLAT_PRIOR } else { PRIOR };
+        let mut known = self.scales.iter().skip(1).take(scale + 1).filter(|known| known.windows >= PRIOR);
+        known.next().is_some_and(|next| next.is_flat && next.windows >= fewest)
+            && known.all(|known| known.is_flat)
     }
 
     /// Whether a window is so near to what is expected that nothing departs, whatever else is known: nearly all are, and this
