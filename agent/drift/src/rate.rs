@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gamma::ln_gamma;
+use crate::gamma::ln_beta;
 
 /// Trials of a block, at least.
 const LENGTHS: [u64; 3] = [32, 128, 512];
@@ -166,7 +166,6 @@ impl Scale {
 /// The logarithm of how much more probable so many of `trials` are at a rate that may be any than at one around `rate`, of
 /// a beta distribution with the sum `1 / spread` of its parameters.
 fn ln_evidence(some: f64, trials: f64, rate: f64, spread: f64) -> f64 {
-    let ln_beta = |a: f64, b: f64| ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b);
     let (a, b) = (rate / spread, (1.0 - rate) / spread);
     let others = trials - some;
     ln_beta(some + 1.0, others + 1.0) - ln_beta(some + a, others + b) + ln_beta(a, b)
